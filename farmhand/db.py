@@ -1,0 +1,276 @@
+"""Engines, the database's clock, claims, and the farm database's version."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.functions import FunctionElement
+
+from farmhand import __version__
+from farmhand.errors import BadInput, Unavailable
+from farmhand.state import find_state_directory
+from farmhand.tables import launches, metadata, records
+from farmhand.tables.base import UtcDateTime
+
+DRIVERS = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "postgresql": "postgresql+psycopg",
+}
+MIGRATIONS = Path(__file__).parent / "migrations"
+CONNECT_TIMEOUT_S = 10
+POOL_RECYCLE_S = 300
+
+
+class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
+    """The database's own UTC clock, moved by `offset_s` seconds; for expiries and claims."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+    name = "db_now"
+
+    def __init__(self, offset_s: float = 0) -> None:
+        super().__init__(sa.literal(float(offset_s), sa.Float))
+
+
+@compiles(db_now, "sqlite")
+def _sqlite_now(element: db_now, compiler: Any, **kw: Any) -> str:
+    offset = compiler.process(element.clauses, **kw)
+    moved = f"strftime('%Y-%m-%d %H:%M:%f', 'now', ({offset}) || ' seconds')"
+    return f"({moved} || '000')"  # six digits, as SQLAlchemy writes them, so that text compares
+
+
+@compiles(db_now, "mysql")
+@compiles(db_now, "mariadb")
+def _mysql_now(element: db_now, compiler: Any, **kw: Any) -> str:
+    offset = compiler.process(element.clauses, **kw)
+    return f"(UTC_TIMESTAMP(6) + INTERVAL {offset} SECOND)"
+
+
+@compiles(db_now, "postgresql")
+def _postgresql_now(element: db_now, compiler: Any, **kw: Any) -> str:
+    offset = compiler.process(element.clauses, **kw)
+    return f"(clock_timestamp() AT TIME ZONE 'utc' + make_interval(secs => {offset}))"
+
+
+def claim(connection: Connection, statement: sa.Update) -> bool:
+    """Run an UPDATE whose WHERE holds the old value; say whether this caller won the row."""
+    return connection.execute(statement).rowcount == 1
+
+
+def insert_missing(table: sa.Table, dialect: Dialect) -> sa.Insert:
+    """Make an INSERT that passes over the rows whose key is there already."""
+    if dialect.name in {"mysql", "mariadb"}:
+        return table.insert().prefix_with("IGNORE")
+    if dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def parse_url(text: str, what: str) -> URL:
+    """Read a database URL; `mysql://` means PyMySQL and `postgresql://` psycopg."""
+    try:
+        url = make_url(text)
+        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError, ImportError) as err:
+        raise BadInput(
+            f"{what}: not a database URL farmhand can use (sqlite:///PATH, mysql://…, postgresql://…)"
+        ) from err
+    return url
+
+
+def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engine:
+    """Make an engine in which no statement waits longer than `timeout_s`."""
+    backend = url.get_backend_name()
+    whole_s = max(1, int(timeout_s))
+    connect_s = min(CONNECT_TIMEOUT_S, whole_s)
+    if backend == "sqlite":
+        return _make_sqlite_engine(url, timeout_s, read_only=read_only)
+    options: dict[str, Any]
+    if backend in {"mysql", "mariadb"}:
+        options = {
+            "connect_timeout": connect_s,
+            "read_timeout": whole_s,
+            "write_timeout": whole_s,
+            "charset": "utf8mb4",
+        }
+    else:
+        options = {
+            "connect_timeout": max(2, connect_s),  # libpq's least
+            "options": f"-c statement_timeout={whole_s * 1000} -c lock_timeout={whole_s * 1000}",
+            "tcp_user_timeout": whole_s * 1000,
+        }
+    engine = sa.create_engine(
+        url,
+        connect_args=options,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_recycle=POOL_RECYCLE_S,
+    )
+    if read_only:
+        sa.event.listen(engine, "begin", _set_read_only)
+    return engine
+
+
+def _set_read_only(connection: Connection) -> None:
+    connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+def _make_sqlite_engine(url: URL, timeout_s: float, *, read_only: bool) -> Engine:
+    if url.database in {None, "", ":memory:"}:
+        return sa.create_engine(
+            url, poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
+    if read_only and not str(url.database).startswith("file:"):
+        path = Path(str(url.database)).absolute()
+        url = url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true"})
+    engine = sa.create_engine(url, connect_args={"timeout": timeout_s})
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        if not read_only:
+            connection.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+@contextmanager
+def reaching(what: str, url: URL) -> Iterator[None]:
+    """Turn what a database may do to us into one line that says which database it was."""
+    try:
+        yield
+    except SQLAlchemyError as err:
+        where = url.render_as_string(hide_password=True)
+        cause = err.orig if isinstance(err, DBAPIError) and err.orig is not None else err
+        reason = re.sub(r"\s+", " ", str(cause)).strip() or type(cause).__name__
+        raise Unavailable(f"{what} ({where}): {reason}") from err
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FarmDb:
+    """The farm database, opened, of the right version, and of the right farm."""
+
+    engine: Engine
+    url: URL
+    embedded: bool
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open one transaction; a database that fails is `Unavailable`."""
+        with reaching("farm database", self.url), self.engine.begin() as connection:
+            yield connection
+
+
+def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, reading: bool) -> FarmDb:
+    """Open the farm database for a command.
+
+    The embedded default is created and upgraded by itself; when only `reading`, a missing one counts
+    as empty and nothing is written.
+
+    Raises BadInput when its version or its farm's name is not ours, Unavailable when it is away.
+    """
+    missing = embedded and not Path(str(url.database)).exists()
+    if reading and missing:
+        engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+        metadata.create_all(engine)
+        with engine.begin() as connection:
+            connection.execute(launches.planner.insert().values(id=1, generation=0))
+        return FarmDb(engine=engine, url=url, embedded=True)
+    engine = make_engine(url, timeout_s=timeout_s)
+    database = FarmDb(engine=engine, url=url, embedded=embedded)
+    with reaching("farm database", url):
+        if embedded and not reading and read_revision(engine) != newest_revision():
+            upgrade(engine)
+        check_version(engine)
+    check_farm(database, farm, reading=reading)
+    return database
+
+
+def newest_revision() -> str:
+    """Return the newest revision that this release ships; revisions are numbered files."""
+    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def read_revision(engine: Engine) -> str | None:
+    """Read which revision a database is at; None for one without tables of ours."""
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        version = sa.column("version_num", sa.String)
+        statement = sa.select(version).select_from(sa.table("alembic_version"))
+        return connection.execute(statement).scalar()
+
+
+def check_version(engine: Engine) -> None:
+    """Refuse a database that is older than this release, or too new for it."""
+    revision, newest = read_revision(engine), newest_revision()
+    if revision is None:
+        raise BadInput("the farm database has no tables yet: run `farmhand db upgrade`")
+    if revision < newest:
+        raise BadInput(
+            f"the farm database is at revision {revision}, farmhand {__version__} needs {newest}: "
+            "run `farmhand db upgrade`"
+        )
+    with engine.connect() as connection:
+        oldest = connection.execute(sa.select(records.schema_info.c.compatible_from)).scalar_one()
+    if _release(__version__) < _release(oldest):
+        raise BadInput(
+            f"the farm database needs farmhand {oldest} or newer, this is {__version__}: upgrade this host"
+        )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def check_farm(database: FarmDb, farm: str, *, reading: bool) -> None:
+    """Refuse another farm's database; the first writer gives it its name."""
+    info = records.schema_info
+    with database.begin() as connection:
+        if not reading:
+            claim(connection, info.update().where(info.c.farm.is_(None)).values(farm=farm))
+        stored = connection.execute(sa.select(info.c.farm)).scalar()
+    if stored not in {None, farm}:
+        raise BadInput(
+            f'the farm database belongs to farm "{stored}", the configuration says "{farm}": '
+            "one of the two is the wrong one"
+        )
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring a database to this release's revision; nothing is half done where DDL is transactional."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            # One writer at a time, from the first statement: two first runs must not both create.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def find_farm_db(configured: str | None, environ: Mapping[str, str]) -> tuple[URL, bool]:
+    """Find the farm database: `database:`, else $FARMHAND_DATABASE, else the embedded default.
+
+    Returns its URL, and whether it is the embedded one.
+    """
+    if configured:
+        return parse_url(configured, "database"), False
+    if named := environ.get("FARMHAND_DATABASE"):
+        return parse_url(named, "$FARMHAND_DATABASE"), False
+    return URL.create("sqlite", database=str(find_state_directory(environ) / "farmhand.db")), True

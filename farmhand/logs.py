@@ -1,0 +1,81 @@
+"""Logging for every command: stderr for people, a rotating file, syslog."""
+
+import logging
+import logging.handlers
+import re
+import sys
+import time
+from pathlib import Path
+
+from farmhand.errors import BadInput
+
+LOGFILE_BYTES = 10 * 2**20
+LOGFILES_KEPT = 10
+FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
+class OneLineFormatter(logging.Formatter):
+    """Writes UTC stamps, and a message on one line whatever a builder is called."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """Escape control characters; a traceback, which comes after the message, keeps its lines."""
+        record.message = one_line(record.message)
+        return super().formatMessage(record)
+
+
+def one_line(text: str) -> str:
+    r"""Escape control characters.
+
+    >>> one_line("Linux\nbuild")
+    'Linux\\nbuild'
+    """
+    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def set_up(*, verbosity: int, logfile: Path | None, syslog: str | None) -> None:
+    """Send warnings to stderr (INFO from verbosity 1, DEBUG from 2, errors only below 0).
+
+    A log file and syslog get INFO at least. Raises BadInput where one of them can't be opened.
+    """
+    level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers[0].setLevel(level)
+    try:
+        if logfile is not None:
+            handlers.append(
+                logging.handlers.RotatingFileHandler(
+                    logfile,
+                    maxBytes=LOGFILE_BYTES,
+                    backupCount=LOGFILES_KEPT,
+                    encoding="utf-8",
+                    errors="backslashreplace",
+                )
+            )
+        if syslog is not None:
+            handlers.append(logging.handlers.SysLogHandler(_syslog_address(syslog)))
+    except (OSError, ValueError) as err:
+        raise BadInput(f"log {logfile if len(handlers) == 1 else syslog}: {err}") from err
+    for handler in handlers:
+        handler.setFormatter(OneLineFormatter())
+        if handler.level == logging.NOTSET:
+            handler.setLevel(min(level, logging.INFO))
+    root = logging.getLogger()
+    root.handlers = handlers
+    root.setLevel(min(handler.level for handler in handlers))
+    # What libraries say of their own work is for -vv.
+    for name in ("botocore", "boto3", "urllib3", "alembic", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
+
+
+def _syslog_address(text: str) -> str | tuple[str, int]:
+    """Read `/dev/log`, `host` or `host:port`."""
+    if text.startswith("/"):
+        return text
+    host, _, port = text.partition(":")
+    return (host, int(port or logging.handlers.SYSLOG_UDP_PORT))

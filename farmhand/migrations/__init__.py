@@ -1,0 +1,1 @@
+"""The farm database's history, one line, run by `farmhand db upgrade`."""

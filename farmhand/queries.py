@@ -1,0 +1,50 @@
+"""All SQL on the records: runs."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from farmhand import __version__
+from farmhand.db import db_now
+from farmhand.tables.records import runs
+
+RUNS_KEPT_S = 90 * 86400
+
+
+def insert_run(
+    connection: Connection, *, command: str, verb: str, host: str, started_at: datetime
+) -> int:
+    """Write that a run began, forget runs older than 90 days, and return its id."""
+    connection.execute(runs.delete().where(runs.c.started_at < db_now(-RUNS_KEPT_S)))
+    result = connection.execute(
+        runs.insert().values(
+            command=command, verb=verb, host=host, version=__version__, started_at=started_at
+        )
+    )
+    return int((result.inserted_primary_key or (0,))[0])
+
+
+def finish_run(
+    connection: Connection, run_id: int, *, exit_code: int, summary: dict[str, Any]
+) -> None:
+    """Write how a run ended."""
+    connection.execute(
+        runs.update()
+        .where(runs.c.id == run_id, runs.c.finished_at.is_(None))
+        .values(finished_at=db_now(), exit_code=exit_code, summary=summary)
+    )
+
+
+def read_last_runs(connection: Connection) -> list[dict[str, Any]]:
+    """Read the newest run, and the newest one that exited 0, of each command and verb."""
+    key = (runs.c.command, runs.c.verb)
+    newest = sa.select(sa.func.max(runs.c.id)).group_by(*key)
+    succeeded = newest.where(runs.c.exit_code == 0)
+    statement = (
+        sa.select(runs)
+        .where(sa.or_(runs.c.id.in_(newest), runs.c.id.in_(succeeded)))
+        .order_by(runs.c.id)
+    )
+    return [dict(row._mapping) for row in connection.execute(statement)]

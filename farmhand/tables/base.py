@@ -1,0 +1,58 @@
+"""The MetaData, and the column types that mean the same on all three databases."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, TypeDecorator
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Names compare exactly, trailing blanks included; `nopad_bin` is MariaDB's word for it.
+TABLE_OPTIONS: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mariadb_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mariadb_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_nopad_bin",
+    "mariadb_collate": "utf8mb4_nopad_bin",
+    # An id that was used once must never return, even after its row was pruned.
+    "sqlite_autoincrement": True,
+}
+
+# SQLite gives row ids (and AUTOINCREMENT) to INTEGER columns only.
+Id = BigInteger().with_variant(Integer, "sqlite")
+Name = String(255)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes, stored as UTC with microseconds and no zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        """Give MySQL its microseconds, which it drops unless asked."""
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; a naive datetime is a bug of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime must not reach the database")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the stored UTC its zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)

@@ -1,0 +1,91 @@
+"""The journal of launches, what became of them, and the planner's generation."""
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from farmhand.tables.base import TABLE_OPTIONS, Id, Name, UtcDateTime, metadata
+
+# One row, id 1. A plan is written in the transaction that raises `generation`.
+planner = Table(
+    "planner",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Id, nullable=False),
+    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
+)
+
+# A row is written before the call. `state` goes planned → called → launched → seen, or ends in
+# failed or expired; docs/watch-pending.md draws it.
+launches = Table(
+    "launches",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="SET NULL")),
+    Column("generation", Id, nullable=False),
+    Column("state", String(16), nullable=False),
+    # EC2's ClientToken, and the tag `farmhand:launch`; random, so that none returns with a backup.
+    Column("token", String(64), nullable=False),
+    # SHA-256 of the request, never the request: user data may hold secrets.
+    Column("request_sha256", String(64), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("instance_type", Name, nullable=False),
+    Column("market", String(16), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("availability_zone", String(64), nullable=False),
+    Column("subnet", String(64), nullable=False),
+    Column("ec2_type", String(64), nullable=False),
+    Column("ami", String(64), nullable=False),
+    Column("price_usd_per_hour", Float),
+    Column("max_price_usd_per_hour", Float),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("called_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    Column("instance_id", String(64)),
+    Column("error", Text),
+    UniqueConstraint("token"),
+    Index("ix_launches_state_created_at", "state", "created_at"),
+    Index("ix_launches_run_id", "run_id"),
+    **TABLE_OPTIONS,
+)
+
+# Machines of this farm as DescribeInstances last showed them.
+instances = Table(
+    "instances",
+    metadata,
+    Column("instance_id", String(64), primary_key=True),
+    Column("token", String(64)),
+    Column("name", Name, nullable=False),
+    Column("instance_type", Name, nullable=False),
+    Column("market", String(16), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("availability_zone", String(64), nullable=False),
+    Column("subnet", String(64), nullable=False),
+    Column("ec2_type", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("launched_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("last_connected_at", UtcDateTime),
+    Index("ix_instances_state_region", "state", "region"),
+    Index("ix_instances_name", "name"),
+    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
+)
+
+# What AWS would not give, and when to ask again.
+backoffs = Table(
+    "backoffs",
+    metadata,
+    Column("scope", Name, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
+)

@@ -1,0 +1,65 @@
+"""Packaging of farmhand; tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "farmhand/__init__.py").read_text())
+assert VERSION is not None
+
+setup(
+    name="farmhand",
+    version=VERSION[1],
+    description="Tends a Buildbot build farm: starts machines while jobs wait.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MPL-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["farmhand", "farmhand.*", "watch_pending", "watch_pending.*"]),
+    package_data={"farmhand": ["py.typed"], "watch_pending": ["py.typed"]},
+    install_requires=[
+        "alembic>=1.16",
+        "boto3>=1.40",
+        "click>=8.2",
+        "Jinja2>=3.1",
+        "prometheus-client>=0.21",
+        "psycopg[binary]>=3.2",
+        "pydantic>=2.11",
+        "PyMySQL>=1.1",
+        "PyYAML>=6.0",
+        "requests>=2.32",
+        "rich>=14",
+        "SQLAlchemy>=2.1",
+        "tenacity>=9",
+    ],
+    extras_require={
+        # The newest Buildbot is tried by `make newest-buildbot`; here it is pinned.
+        "test": [
+            "boto3-stubs[ec2]",
+            "buildbot==4.3.0",
+            "buildbot-worker==4.3.0",
+            "buildbot-www==4.3.0",
+            "cryptography",
+            "hypothesis>=6.150",
+            "moto[ec2,server]==5.2.5",
+            "mypy==2.4.*",
+            "pytest>=9",
+            "pytest-socket>=0.7",
+            "pytest-timeout>=2.4",
+            "pytest-xdist>=3.8",
+            "ruff==0.17.*",
+            "types-PyMySQL",
+            "types-PyYAML",
+            "types-requests",
+            "types-setuptools",
+        ],
+    },
+    entry_points={
+        "console_scripts": [
+            "farmhand=farmhand.cli:main",
+            "watch-pending=watch_pending.cli:main",
+        ],
+    },
+)

@@ -1,0 +1,70 @@
+"""Patches to moto's EC2 classes in this process: what cannot be done from outside over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
+from moto.ec2.utils import filter_dict_attribute_mapping
+
+NO_SUCH_INSTANCE = "i-00000000000000000"
+
+
+def mend_moto(is_visible: Callable[[float], bool]) -> None:
+    """Patch moto, once; `is_visible` tells from an instance's age in seconds."""
+    filter_dict_attribute_mapping.update(  # moto answers these filters with HTTP 500
+        {"instance-lifecycle": "lifecycle", "client-token": "client_token"}
+    )
+    TaggedEC2Resource.get_tags = _tags_by_id
+    _note_births()
+    _hide_young(lambda instance: is_visible(time.monotonic() - instance.farm_born_at))
+
+
+def _tags_by_id(self: Any) -> list[dict[str, str]]:
+    """Look a resource's tags up; moto runs a regex over everybody's, which is quadratic."""
+    tags = self.ec2_backend.tags.get(self.id, {})
+    return [{"resource_id": self.id, "key": key, "value": tags[key]} for key in list(tags)]
+
+
+def _note_births() -> None:
+    """Keep when each instance was made; free its addresses when it is terminated, as AWS does."""
+    run = InstanceBackend.run_instances
+
+    def run_instances(self: Any, *args: Any, **kwargs: Any) -> Reservation:
+        reservation = run(self, *args, **kwargs)
+        for instance in reservation.instances:
+            instance.farm_born_at = time.monotonic()
+            for nic in instance.nics.values():
+                nic.delete_on_termination = True
+        return reservation
+
+    InstanceBackend.run_instances = run_instances
+
+
+def _hide_young(is_seen: Callable[[Any], bool]) -> None:
+    """Leave instances not yet seen out of DescribeInstances and DescribeInstanceStatus."""
+    describe = InstanceBackend.describe_instances
+    describe_by_id = InstanceBackend.get_reservations_by_instance_ids
+    describe_status = InstanceBackend.describe_instance_status
+
+    def describe_instances(self: Any, filters: Any = None) -> list[Reservation]:
+        reservations = describe(self, filters)  # copies, made by moto for each answer
+        for reservation in reservations:
+            reservation.instances = [each for each in reservation.instances if is_seen(each)]
+        return [reservation for reservation in reservations if reservation.instances]
+
+    def by_instance_ids(self: Any, ids: list[str], filters: Any = None) -> list[Reservation]:
+        young = {each.id for each in self.all_instances() if not is_seen(each)}
+        asked = [NO_SUCH_INSTANCE if each in young else each for each in ids]
+        found: list[Reservation] = describe_by_id(self, asked, filters)
+        return found
+
+    def describe_instance_status(self: Any, *args: Any) -> list[Instance]:
+        return [each for each in describe_status(self, *args) if is_seen(each)]
+
+    InstanceBackend.describe_instances = describe_instances
+    InstanceBackend.get_reservations_by_instance_ids = by_instance_ids
+    InstanceBackend.describe_instance_status = describe_instance_status

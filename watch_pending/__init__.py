@@ -1,0 +1,1 @@
+"""watch-pending: starts EC2 machines while Buildbot jobs wait."""

@@ -1,0 +1,108 @@
+"""What an EC2 error means for a launch; pure. Source: EC2's error codes, and what peers met in production."""
+
+from enum import Enum, auto
+
+from watch_pending.models import Exhausted, Launch
+
+CAPACITY = {
+    "InsufficientInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientReservedInstanceCapacity",
+    "InsufficientCapacityOnHost",
+    "SpotMaxPriceTooLow",
+    "UnfulfillableCapacity",
+    "Unsupported",
+    "UnsupportedOperation",
+}
+SUBNET = {"InsufficientFreeAddressesInSubnet"}
+QUOTA = {
+    "VcpuLimitExceeded",
+    "InstanceLimitExceeded",
+    "MaxSpotInstanceCountExceeded",
+    "MaxFleetCountExceeded",
+    "SpotInstanceCountLimitExceeded",
+}
+THROTTLED = {
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "EC2ThrottledException",
+    "BandwidthLimitExceeded",
+}
+PASSING = {
+    "InternalError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "Unavailable",
+    "RequestTimeout",
+}
+ACCESS = {
+    "AuthFailure",
+    "UnauthorizedOperation",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "OptInRequired",
+    "PendingVerification",
+    "Blocked",
+}
+
+
+class Meaning(Enum):
+    """What to do about an error."""
+
+    NO_CAPACITY = auto()  # the next choice at once
+    SUBNET_FULL = auto()  # another subnet
+    QUOTA = auto()  # nothing more of this market in this region
+    AGAIN = auto()  # the same call, same token, after a while
+    NO_ACCESS = auto()  # nothing more in this region
+    BAD_SETTINGS = auto()  # nothing more of this instance type in this region
+
+
+def read_meaning(code: str, http_status: int = 400) -> Meaning:
+    """Say what an error code means; capacity errors come as HTTP 500 too, so the code goes first.
+
+    >>> read_meaning("InsufficientInstanceCapacity", 500)
+    <Meaning.NO_CAPACITY: 1>
+    >>> read_meaning("SomethingNew", 503)
+    <Meaning.AGAIN: 4>
+    """
+    by_codes = (
+        (CAPACITY, Meaning.NO_CAPACITY),
+        (SUBNET, Meaning.SUBNET_FULL),
+        (QUOTA, Meaning.QUOTA),
+        (THROTTLED | PASSING, Meaning.AGAIN),
+        (ACCESS, Meaning.NO_ACCESS),
+    )
+    for codes, meaning in by_codes:
+        if code in codes:
+            return meaning
+    return Meaning.AGAIN if http_status >= 500 else Meaning.BAD_SETTINGS
+
+
+def learn(meaning: Meaning, launch: Launch, reason: str) -> Exhausted | None:
+    """Say what not to ask for again in this run, after a launch has failed."""
+    offer = launch.offer
+    match meaning:
+        case Meaning.NO_CAPACITY:
+            return Exhausted(
+                reason=reason,
+                market=offer.market,
+                region=offer.region,
+                availability_zone=offer.availability_zone,
+                ec2_type=offer.ec2_type,
+            )
+        case Meaning.SUBNET_FULL:
+            return Exhausted(reason=reason, subnet=launch.subnet)
+        case Meaning.QUOTA:
+            return Exhausted(reason=reason, market=offer.market, region=offer.region)
+        case Meaning.NO_ACCESS:
+            return Exhausted(reason=reason, region=offer.region)
+        case Meaning.BAD_SETTINGS:
+            return Exhausted(reason=reason, region=offer.region, instance_type=launch.instance_type)
+        case Meaning.AGAIN:
+            return None

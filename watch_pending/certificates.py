@@ -1,0 +1,63 @@
+"""Puppet certificates for new machines, from the server the original used (`getcert.cgi`)."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from farmhand.errors import BadInput, Unavailable
+
+TIMEOUT_S = 30
+# What may stand in a host name; the name becomes a file's.
+HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def make_finder(directory: Path, server: str, username: str, password: str) -> Callable[[str], str]:
+    """Make a function that gives a host's certificate: from the directory, else from the server.
+
+    A fetched one is kept as a file of the host's name, readable by this user alone. The function raises
+    BadInput or Unavailable, naming the server.
+    """
+
+    def find(host: str) -> str:
+        if not HOST_NAME.fullmatch(host):
+            raise BadInput(f"{host!r} is no host name, so it can have no certificate")
+        path = directory / host
+        try:
+            return path.read_text("utf-8")
+        except FileNotFoundError:
+            certificate = fetch(server, username, password, host)
+            keep(path, certificate)
+            return certificate
+
+    return find
+
+
+def fetch(server: str, username: str, password: str, host: str) -> str:
+    """Fetch a host's certificate, over TLS that is verified."""
+    url = f"https://{server}/deploy/getcert.cgi?{host}"
+    try:
+        response = requests.get(
+            url, auth=(username, password), timeout=TIMEOUT_S, allow_redirects=False
+        )
+    except requests.RequestException as err:
+        raise Unavailable(f"certificate server {server}: {err}") from err
+    if response.status_code != requests.codes.ok or not response.text.strip():
+        raise Unavailable(
+            f"certificate server {server}: no certificate for {host}: HTTP {response.status_code}"
+        )
+    return response.text
+
+
+def keep(path: Path, certificate: str) -> None:
+    """Write a certificate whole or not at all, 0600 from its first byte."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - mode at creation
+            file.write(certificate)
+        draft.replace(path)
+    except OSError as err:
+        raise BadInput(f"certificate {path}: {err.strerror}") from err

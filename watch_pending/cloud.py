@@ -1,0 +1,82 @@
+"""EC2's side of a snapshot: every region at once, and what is lost of it."""
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from farmhand.command import Run
+from farmhand.errors import Unavailable
+from watch_pending import ec2
+from watch_pending.config import WatchPending
+from watch_pending.models import Cloud
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+log = logging.getLogger(__name__)
+READS_AT_ONCE = 16
+
+
+def read_cloud(run: Run, aws: ec2.Aws, config: WatchPending) -> Cloud:
+    """Read all regions at once; one that does not answer is lost, and the others go on.
+
+    Raises Unavailable when none answers.
+    """
+    futures: dict[Future[tuple[Any, ...]], tuple[str, str]] = {}
+    pool = ThreadPoolExecutor(max_workers=READS_AT_ONCE)
+    for region in config.region_priorities:
+        client = aws.reader(region)
+        for what, read in _reads(client, region, config, run):
+            futures[pool.submit(read)] = (region, what)
+    wait(futures, timeout=run.remaining_s())
+    # Not waited for: what still hangs has missed the deadline.
+    pool.shutdown(wait=False, cancel_futures=True)
+    found: dict[str, list[Any]] = {"instances": [], "spot_prices": [], "subnets": [], "images": []}
+    lost: dict[str, str] = {}
+    listed: set[str] = set()
+    for future, (region, what) in futures.items():
+        try:
+            found[what].extend(future.result(timeout=0))
+        except ec2.Ec2Error as err:
+            lost.setdefault(region, str(err).removeprefix(f"{region}: "))
+        except TimeoutError:
+            lost.setdefault(region, f"no answer within {run.deadline_s:.0f} s")
+        else:
+            listed.update({region} if what == "instances" else ())
+    for region, reason in lost.items():
+        log.error("region %s is left out: %s", region, reason)
+    if len(lost) == len(config.region_priorities):
+        raise Unavailable(f"EC2 answered in no region: {next(iter(lost.values()))}")
+    return Cloud(
+        instances=tuple(found["instances"]),
+        listed=frozenset(listed),
+        spot_prices=tuple(found["spot_prices"]),
+        subnets=tuple(found["subnets"]),
+        images=tuple(found["images"]),
+        lost=lost,
+    )
+
+
+def _reads(
+    client: "EC2Client", region: str, config: WatchPending, run: Run
+) -> Iterable[tuple[str, Callable[[], tuple[Any, ...]]]]:
+    """List what to read in one region; what no instance type needs there is not asked."""
+    yield "instances", partial(ec2.find_instances, client, region)
+    types = {n: t for n, t in config.instance_types.items() if region in t.regions}
+    if not types:
+        return
+    places = {name: settings.regions[region] for name, settings in types.items()}
+    subnets = [subnet for place in places.values() for subnet in place.subnets]
+    yield "subnets", partial(ec2.find_subnets, client, region, subnets)
+    amis = [place.ami for place in places.values() if place.ami]
+    tagged = [name for name, place in places.items() if not place.ami]
+    yield "images", partial(ec2.find_images, client, region, amis, tagged)
+    ec2_types = {rule.ec2_type for name in types for rule in config.spot.rules.get(name, ())}
+    if ec2_types:
+        products = {settings.product for settings in types.values()}
+        yield (
+            "spot_prices",
+            partial(ec2.find_spot_prices, client, region, ec2_types, products, run.now),
+        )

@@ -1,0 +1,216 @@
+"""Pending requests and machines → how many machines are needed; pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from watch_pending.buildermap import Rule, match_builder
+from watch_pending.config import WatchPending
+from watch_pending.models import (
+    LIVE_STATES,
+    UP_STATES,
+    Capacity,
+    Demand,
+    Instance,
+    PendingRequests,
+    Snapshot,
+    WorkerStatus,
+)
+
+FRESH = timedelta(minutes=20)
+FRESH_IN_JACUZZI = timedelta(minutes=10)
+
+
+def group_demands(
+    pending: Iterable[PendingRequests],
+    rules: Iterable[Rule],
+    jacuzzis: Mapping[str, Iterable[str]],
+) -> tuple[tuple[Demand, ...], dict[str, int]]:
+    """Group requests by (instance type, worker set), most urgent first.
+
+    Returns the demands and the requests of builders that no rule matches: builder → requests.
+    Builders that share a set of workers add up. Order: priority, then age, then name.
+    """
+    rules = tuple(rules)
+    grouped: dict[tuple[str, frozenset[str] | None], list[PendingRequests]] = {}
+    unmatched: dict[str, int] = {}
+    for requests in pending:
+        rule = match_builder(rules, requests.builder)
+        if rule is None:
+            unmatched[requests.builder] = unmatched.get(requests.builder, 0) + requests.requests
+            continue
+        jacuzzi = jacuzzis.get(requests.builder)
+        workers = None if jacuzzi is None else frozenset(jacuzzi)
+        grouped.setdefault((rule.instance_type, workers), []).append(requests)
+    demands = [
+        Demand(
+            instance_type=instance_type,
+            workers=workers,
+            pending=sum(item.requests for item in requests),
+            priority=max(item.priority for item in requests),
+            oldest=min(item.oldest for item in requests),
+            builders=tuple(sorted({item.builder for item in requests})),
+        )
+        for (instance_type, workers), requests in grouped.items()
+    ]
+    demands.sort(key=_urgency)
+    return tuple(demands), dict(sorted(unmatched.items()))
+
+
+def _urgency(demand: Demand) -> tuple[int, datetime, str, tuple[str, ...]]:
+    return (
+        -demand.priority,
+        demand.oldest,
+        demand.instance_type,
+        tuple(sorted(demand.workers or ())),
+    )
+
+
+def own_instances(snapshot: Snapshot) -> tuple[Instance, ...]:
+    """List the live instances of this farm; all others are another's business."""
+    return tuple(
+        instance
+        for instance in snapshot.instances
+        if instance.farm == snapshot.farm and instance.state in LIVE_STATES
+    )
+
+
+def names_in_use(snapshot: Snapshot) -> frozenset[str]:
+    """Collect the names that must not be given again, whoever bears them and wherever.
+
+    A paused worker's name counts: Buildbot would keep the new machine paused.
+    """
+    workers = (snapshot.workers or {}).values()
+    return frozenset(
+        {instance.name for instance in snapshot.instances if instance.state != "terminated"}
+        | {launch.name for launch in snapshot.open_launches}
+        | {worker.name for worker in workers if worker.connected or worker.paused}
+    )
+
+
+def serves(name: str, demand: Demand, allocated: frozenset[str]) -> bool:
+    """Whether a worker of the right instance type may run the demand's jobs.
+
+    `allocated` are the workers of all jacuzzis: a job without one never takes them.
+    """
+    return name not in allocated if demand.workers is None else name in demand.workers
+
+
+def measure_capacity(
+    demands: Iterable[Demand], snapshot: Snapshot, config: WatchPending, now: datetime
+) -> tuple[Capacity, ...]:
+    """Count, for each demand, the machines that will take one of its jobs by themselves.
+
+    A machine that several demands could use is counted for the most urgent one that needs it.
+    """
+    allocated = allocated_workers(config)
+    idle = _idle_machines(snapshot)
+    in_flight = _machines_in_flight(snapshot, config, now)
+    taken: set[str] = set()
+    capacities = []
+    for demand in demands:
+        mine = [
+            [
+                name
+                for name in machines.get(demand.instance_type, ())
+                if name not in taken and serves(name, demand, allocated)
+            ]
+            for machines in (idle, in_flight)
+        ]
+        capacities.append(Capacity(idle=len(mine[0]), in_flight=len(mine[1])))
+        taken.update((mine[0] + mine[1])[: demand.pending])
+    return tuple(capacities)
+
+
+def _idle_machines(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Instance type → names of workers, in the cloud or not, that would be given a build now."""
+    workers = snapshot.workers or {}
+    types = {
+        worker.name: worker.instance_type for worker in snapshot.inventory if not worker.market
+    }
+    types |= {
+        instance.name: instance.instance_type
+        for instance in own_instances(snapshot)
+        if instance.state in UP_STATES
+    }
+    idle: dict[str, list[str]] = {}
+    for name, instance_type in types.items():
+        worker = workers.get(name)
+        if worker is not None and is_idle(worker):
+            idle.setdefault(instance_type, []).append(name)
+    return idle
+
+
+def _machines_in_flight(
+    snapshot: Snapshot, config: WatchPending, now: datetime
+) -> dict[str, list[str]]:
+    """Instance type → names of machines that will be connected soon."""
+    workers = snapshot.workers or {}
+    in_flight: dict[str, list[str]] = {}
+    for launch in snapshot.open_launches:
+        in_flight.setdefault(launch.instance_type, []).append(launch.name)
+    for instance in own_instances(snapshot):
+        worker = workers.get(instance.name)
+        if instance.state in UP_STATES and is_in_flight(instance, worker, config, now):
+            in_flight.setdefault(instance.instance_type, []).append(instance.name)
+    return in_flight
+
+
+def is_idle(worker: WorkerStatus) -> bool:
+    """Whether Buildbot would give the worker a build now."""
+    return worker.connected and not worker.building and not worker.draining
+
+
+def is_in_flight(
+    instance: Instance, worker: WorkerStatus | None, config: WatchPending, now: datetime
+) -> bool:
+    """Whether an instance that is not connected will be: it boots, or is between two rounds."""
+    if worker is not None and (worker.connected or worker.paused):
+        return False
+    if now - instance.launched_at < timedelta(seconds=config.boot_deadline_s):
+        return True
+    seen = instance.last_connected_at
+    return seen is not None and now - seen < timedelta(seconds=config.round_gap_s)
+
+
+def allocated_workers(config: WatchPending) -> frozenset[str]:
+    """Collect the workers of all jacuzzis."""
+    return frozenset(name for workers in config.jacuzzis.values() for name in workers)
+
+
+def count_need(demand: Demand, capacity: Capacity) -> int:
+    """Machines to start: pending − idle − in flight, never below zero."""
+    return max(0, demand.pending - capacity.idle - capacity.in_flight)
+
+
+def count_original_need(
+    demand: Demand, snapshot: Snapshot, config: WatchPending, now: datetime
+) -> int:
+    """Machines to start by the original's freshness rule: pending − fresh − old ÷ 10.
+
+    Fresh is younger than 20 minutes; 10 in a jacuzzi, where old machines give no discount.
+    """
+    allocated = allocated_workers(config)
+    mine = [
+        instance
+        for instance in own_instances(snapshot)
+        if instance.instance_type == demand.instance_type
+        and instance.state in UP_STATES
+        and serves(instance.name, demand, allocated)
+    ]
+    limit = FRESH if demand.workers is None else FRESH_IN_JACUZZI
+    fresh = sum(now - instance.launched_at < limit for instance in mine)
+    old = len(mine) - fresh if demand.workers is None else 0
+    unseen = sum(
+        launch.instance_type == demand.instance_type and serves(launch.name, demand, allocated)
+        for launch in snapshot.open_launches
+    )
+    return reduce_by_freshness(demand.pending, fresh=fresh + unseen, old=old)
+
+
+def reduce_by_freshness(need: int, *, fresh: int, old: int) -> int:
+    """Apply the original's rule.
+
+    >>> reduce_by_freshness(100, fresh=10, old=30)
+    87
+    """
+    return max(0, need - fresh - old // 10)

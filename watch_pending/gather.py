@@ -1,0 +1,129 @@
+"""Everything a decision rests on: scheduler database, farm database, and what EC2 said."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from farmhand.command import Run
+from farmhand.db import FarmDb, make_engine, parse_url, reaching
+from watch_pending import queries
+from watch_pending.config import WatchPending
+from watch_pending.models import (
+    Cloud,
+    Instance,
+    InventoryWorker,
+    OpenLaunch,
+    PendingRequests,
+    Snapshot,
+    WorkerStatus,
+)
+from watch_pending.pending import (
+    detect_shape,
+    read_builder_names,
+    read_pending,
+    read_workers,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scheduler:
+    """What the scheduler database says."""
+
+    pending: tuple[PendingRequests, ...]
+    workers: Mapping[str, WorkerStatus] | None
+    builders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Journal:
+    """What the farm database says. `known` is what was seen before: id → (instance, recently)."""
+
+    generation: int
+    open_launches: tuple[OpenLaunch, ...]
+    known: Mapping[str, tuple[Instance, bool]]
+    inventory: tuple[InventoryWorker, ...]
+
+
+def read_scheduler(run: Run, config: WatchPending, *, with_builders: bool = False) -> Scheduler:
+    """Read what waits and who could take it.
+
+    Raises Unavailable when the database does not answer, BadInput when it is not Buildbot's.
+    """
+    url = parse_url(config.scheduler_db.get_secret_value(), "watch_pending.scheduler_db")
+    engine = make_engine(url, timeout_s=config.scheduler_timeout_s, read_only=True)
+    with reaching("scheduler database", url), engine.connect() as connection:
+        shape = detect_shape(connection)
+        scheduler = Scheduler(
+            pending=read_pending(
+                connection,
+                shape,
+                now=run.now,
+                min_age_s=config.min_pending_age_s,
+                max_age_s=config.max_pending_age_s,
+            ),
+            workers=read_workers(connection, shape),
+            builders=read_builder_names(connection, shape) if with_builders else (),
+        )
+    log.debug("scheduler database: %s, %d builders wait", shape, len(scheduler.pending))
+    return scheduler
+
+
+def read_journal(database: FarmDb, farm: str) -> Journal:
+    """Read the farm database, the generation first: a plan is void if it has moved since."""
+    with database.begin() as connection:
+        return Journal(
+            generation=queries.read_generation(connection),
+            open_launches=queries.read_open_launches(connection),
+            known=queries.read_known_instances(connection, farm),
+            inventory=queries.read_inventory(connection),
+        )
+
+
+def assemble(farm: str, scheduler: Scheduler, journal: Journal, cloud: Cloud) -> Snapshot:
+    """Put together what was read; pure.
+
+    An instance that was seen a short while ago, or whose region is lost, still counts: EC2's answers
+    may lag. A launch whose instance is seen no longer counts by itself.
+    """
+    shown = {instance.instance_id for instance in cloud.instances}
+    connected_at = {key: known.last_connected_at for key, (known, _) in journal.known.items()}
+    instances = [
+        replace(instance, last_connected_at=connected_at.get(instance.instance_id))
+        for instance in cloud.instances
+    ]
+    instances += [
+        known
+        for key, (known, recently) in journal.known.items()
+        if key not in shown and (recently or known.region not in cloud.listed)
+    ]
+    tokens = {instance.token for instance in instances}
+    return Snapshot(
+        farm=farm,
+        generation=journal.generation,
+        pending=scheduler.pending,
+        workers=scheduler.workers,
+        inventory=journal.inventory,
+        instances=tuple(instances),
+        open_launches=tuple(item for item in journal.open_launches if item.token not in tokens),
+        spot_prices=cloud.spot_prices,
+        subnets=cloud.subnets,
+        images=cloud.images,
+        lost_regions=cloud.lost,
+    )
+
+
+def write_sightings(database: FarmDb, farm: str, scheduler: Scheduler, cloud: Cloud) -> None:
+    """Write down what was seen: the farm's own instances, who is connected, what has expired."""
+    with database.begin() as connection:
+        queries.write_sightings(connection, [i for i in cloud.instances if i.farm == farm])
+        queries.write_connected(connection, connected_names(scheduler))
+        expired = queries.expire(connection, regions=cloud.listed)
+    if expired:
+        log.warning("%d launches expired: no instance was seen within 5 minutes", expired)
+
+
+def connected_names(scheduler: Scheduler) -> list[str]:
+    """List the workers that are connected now."""
+    return [worker.name for worker in (scheduler.workers or {}).values() if worker.connected]

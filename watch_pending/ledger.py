@@ -1,0 +1,167 @@
+"""What may still be spent while a plan is made: limits, addresses, names, money; pure."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Self
+
+from watch_pending.config import Market, WatchPending
+from watch_pending.demand import names_in_use, own_instances
+from watch_pending.models import Machine, Offer, Snapshot
+from watch_pending.spot import same_product
+
+NO_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """Why an offer can't be taken now; `by` names the limit as the configuration does."""
+
+    by: str
+    reason: str
+
+
+@dataclass(kw_only=True, slots=True)
+class Ledger:
+    """Counts down as a plan takes machines; lives as long as one planning."""
+
+    config: WatchPending
+    live: Counter[tuple[Market, str]]
+    live_in: Counter[tuple[Market, str, str]]
+    free_addresses: dict[str, int]
+    zones: dict[str, tuple[str, str]]
+    full_subnets: frozenset[str]
+    names: set[str]
+    run_headroom: int
+    usd_per_hour: float
+    unpriced: str | None
+
+    @classmethod
+    def open(cls, snapshot: Snapshot, config: WatchPending) -> Self:
+        """Count what runs, and what was launched and is not seen yet."""
+        machines: list[Machine] = [*own_instances(snapshot), *snapshot.open_launches]
+        free = {subnet.subnet_id: subnet.free_addresses for subnet in snapshot.subnets}
+        for launch in snapshot.open_launches:
+            if launch.subnet in free:
+                free[launch.subnet] -= 1
+        prices = [price_of(machine, snapshot, config) for machine in machines]
+        unpriced = sorted(
+            {m.ec2_type for m, price in zip(machines, prices, strict=True) if price is None}
+        )
+        most = NO_LIMIT if config.max_launches_per_run is None else config.max_launches_per_run
+        return cls(
+            config=config,
+            live=Counter((m.market, m.instance_type) for m in machines),
+            live_in=Counter((m.market, m.instance_type, m.region) for m in machines),
+            free_addresses=free,
+            zones={s.subnet_id: (s.region, s.availability_zone) for s in snapshot.subnets},
+            full_subnets=frozenset(item.subnet for item in snapshot.exhausted if item.subnet),
+            names=set(names_in_use(snapshot)),
+            run_headroom=max(0, most - snapshot.launched_this_run),
+            usd_per_hour=sum(price for price in prices if price is not None),
+            unpriced=", ".join(unpriced) or None,
+        )
+
+    def market_headroom(self, market: Market, instance_type: str) -> int:
+        """Machines of a type that its market's global limit still allows; no limit set means none."""
+        limit = self._limits(market).get("global", {}).get(instance_type, 0)
+        return max(0, limit - self.live[market, instance_type])
+
+    def explain_market_limit(self, market: Market, instance_type: str) -> str:
+        """Say what the global limit is and how much of it is used."""
+        limit = self._limits(market).get("global", {}).get(instance_type)
+        live = self.live[market, instance_type]
+        if limit is None:
+            return f"{instance_type} has no global {market} limit, which means 0"
+        return f"the global {market} limit of {instance_type} is {limit}, {live} live"
+
+    def why_not(self, offer: Offer, instance_type: str, subnets: tuple[str, ...]) -> Refusal | None:
+        """Say which limit forbids one more machine by this offer, or None."""
+        return (
+            self._region_refusal(offer, instance_type)
+            or self._money_refusal(offer)
+            or self._address_refusal(offer, subnets)
+        )
+
+    def take(self, offer: Offer, instance_type: str, name: str, subnets: tuple[str, ...]) -> str:
+        """Spend one machine; return its subnet, the one with most free addresses."""
+        subnet = max(self._open_subnets(offer, subnets), key=lambda s: (self.free_addresses[s], s))
+        self.free_addresses[subnet] -= 1
+        self.live[offer.market, instance_type] += 1
+        self.live_in[offer.market, instance_type, offer.region] += 1
+        self.names.add(name)
+        self.run_headroom -= 1
+        self.usd_per_hour += offer.price_usd_per_hour or 0
+        return subnet
+
+    def addresses_in(self, offer: Offer, subnets: tuple[str, ...]) -> int:
+        """Free addresses of the offer's zone in the given subnets."""
+        return sum(self.free_addresses[subnet] for subnet in self._open_subnets(offer, subnets))
+
+    def _limits(self, market: Market) -> dict[str, dict[str, int]]:
+        section = self.config.spot if market is Market.SPOT else self.config.on_demand
+        return {scope: dict(by_type) for scope, by_type in section.limits.items()}
+
+    def _region_refusal(self, offer: Offer, instance_type: str) -> Refusal | None:
+        limit = self._limits(offer.market).get(offer.region, {}).get(instance_type)
+        section = "spot" if offer.market is Market.SPOT else "on_demand"
+        by = f"{section}.limits.{offer.region}"
+        live = self.live_in[offer.market, instance_type, offer.region]
+        if limit is None and offer.market is Market.SPOT:
+            return Refusal(
+                by=by, reason=f"{instance_type} has no spot limit in {offer.region}, which means 0"
+            )
+        if limit is not None and live >= limit:
+            reason = f"the {offer.market} limit of {instance_type} in {offer.region} is {limit}, {live} live"
+            return Refusal(by=by, reason=reason)
+        return None
+
+    def _money_refusal(self, offer: Offer) -> Refusal | None:
+        cap = self.config.max_usd_per_hour
+        if cap is None:
+            return None
+        by = "max_usd_per_hour"
+        unpriced = self.unpriced or (offer.ec2_type if offer.price_usd_per_hour is None else None)
+        if unpriced:
+            return Refusal(
+                by=by, reason=f"the price of {unpriced} is unknown: set usd_per_hour for it"
+            )
+        if self.usd_per_hour + (offer.price_usd_per_hour or 0) > cap:
+            return Refusal(
+                by=by,
+                reason=f"{self.usd_per_hour:.2f} of {cap:.2f} USD/h are spent, the next is too dear",
+            )
+        return None
+
+    def _address_refusal(self, offer: Offer, subnets: tuple[str, ...]) -> Refusal | None:
+        if self._open_subnets(offer, subnets):
+            return None
+        return Refusal(
+            by="addresses", reason=f"no subnet in {offer.availability_zone} has a free address"
+        )
+
+    def _open_subnets(self, offer: Offer, subnets: tuple[str, ...]) -> list[str]:
+        return [
+            subnet
+            for subnet in dict.fromkeys(subnets)
+            if self.zones.get(subnet) == (offer.region, offer.availability_zone)
+            and self.free_addresses[subnet] > 0
+            and subnet not in self.full_subnets
+        ]
+
+
+def price_of(machine: Machine, snapshot: Snapshot, config: WatchPending) -> float | None:
+    """Find what a machine costs an hour now: the list price, or the spot market's; None: unknown."""
+    if machine.market is Market.ON_DEMAND:
+        return config.usd_per_hour.get(machine.ec2_type)
+    settings = config.instance_types.get(machine.instance_type)
+    product = settings.product if settings else "Linux/UNIX"
+    where = (machine.region, machine.availability_zone, machine.ec2_type)
+    return next(
+        (
+            price.usd_per_hour
+            for price in snapshot.spot_prices
+            if (price.region, price.availability_zone, price.ec2_type) == where
+            and same_product(price, product)
+        ),
+        None,
+    )

@@ -1,0 +1,28 @@
+"""When the next call may start, so that no bucket of EC2's runs dry; pure."""
+
+from dataclasses import dataclass, field
+
+# EC2's bucket for RunInstances, by account and region: 5 calls at once, then 2 a second.
+BURST = 5
+INTERVAL_S = 0.5
+
+
+@dataclass(kw_only=True, slots=True)
+class Pace:
+    """Remembers, by region, when its bucket would be full again (times in seconds, any clock)."""
+
+    full_at: dict[str, float] = field(default_factory=dict)
+
+    def turn(self, region: str, now: float) -> float:
+        """Say when a region's next call may start.
+
+        >>> pace = Pace()
+        >>> [pace.take("us-east-1", pace.turn("us-east-1", 0.0)) for _ in range(7)]
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 1.0]
+        """
+        return max(now, self.full_at.get(region, now) - (BURST - 1) * INTERVAL_S)
+
+    def take(self, region: str, at: float) -> float:
+        """Count a call that starts at that time, and return the time."""
+        self.full_at[region] = max(at, self.full_at.get(region, at)) + INTERVAL_S
+        return at

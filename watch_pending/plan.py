@@ -1,0 +1,301 @@
+"""Snapshot + configuration + now → Plan; pure.
+
+What a plan promises, whatever the snapshot:
+
+- no demand gets more machines than it needs, and no limit is passed: by market and instance type (global
+  and by region), most per run, dollars per hour, free addresses of a subnet;
+- a name in use anywhere is not given, and no name is given twice;
+- every machine less than needed has a cut that says why;
+- the order of what was read does not matter;
+- planning again after a full apply plans nothing, and after any part of it plans the rest.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from watch_pending.buildermap import Rule
+from watch_pending.config import Market, WatchPending
+from watch_pending.demand import (
+    allocated_workers,
+    count_need,
+    count_original_need,
+    group_demands,
+    measure_capacity,
+)
+from watch_pending.ledger import Ledger, Refusal
+from watch_pending.models import (
+    Capacity,
+    Cut,
+    Demand,
+    DemandPlan,
+    Launch,
+    Offer,
+    OpenLaunch,
+    Outcome,
+    Plan,
+    Snapshot,
+    Status,
+)
+from watch_pending.names import find_names
+from watch_pending.spot import list_on_demand_offers, rank_spot_offers
+
+
+def plan_launches(
+    snapshot: Snapshot,
+    config: WatchPending,
+    rules: Iterable[Rule],
+    *,
+    regions: tuple[str, ...],
+    now: datetime,
+) -> Plan:
+    """Decide what to launch in `regions`; see the module for what holds of the result."""
+    demands, unmatched = group_demands(snapshot.pending, rules, config.jacuzzis)
+    capacities = measure_capacity(demands, snapshot, config, now)
+    ledger = Ledger.open(snapshot, config)
+    plans = []
+    for demand, capacity in zip(demands, capacities, strict=True):
+        need = (
+            count_original_need(demand, snapshot, config, now)
+            if config.original_freshness
+            else count_need(demand, capacity)
+        )
+        filler = _Filler(demand, capacity, need, snapshot, config, ledger, regions)
+        plans.append(filler.fill())
+    return Plan(demands=tuple(plans), unmatched=unmatched)
+
+
+@dataclass(slots=True)
+class _Filler:
+    """Fills one demand: spot first, what is left from on-demand."""
+
+    demand: Demand
+    capacity: Capacity
+    need: int
+    snapshot: Snapshot
+    config: WatchPending
+    ledger: Ledger
+    regions: tuple[str, ...]
+
+    def fill(self) -> DemandPlan:
+        plan = DemandPlan(demand=self.demand, capacity=self.capacity, need=self.need)
+        if self.need == 0:
+            return plan
+        if self.demand.instance_type not in self.config.instance_types:
+            reason = f"instance type {self.demand.instance_type} has no settings"
+            return replace(
+                plan, cuts=(Cut(by="instance_types", before=self.need, after=0, reason=reason),)
+            )
+        wanted, cuts = self.need, []
+        most = self.ledger.run_headroom
+        if most < wanted:
+            reason = f"max_launches_per_run is {self.config.max_launches_per_run}"
+            cuts.append(Cut(by="max_launches_per_run", before=wanted, after=most, reason=reason))
+            wanted = most
+        launches: list[Launch] = []
+        rejected: list[str] = []
+        for market in Market:
+            if len(launches) < wanted:
+                self._fill_from(market, wanted - len(launches), launches, cuts, rejected)
+        return replace(
+            plan,
+            cuts=tuple(cuts),
+            launches=tuple(launches),
+            rejected=tuple(dict.fromkeys(rejected)),
+        )
+
+    def _fill_from(
+        self,
+        market: Market,
+        wanted: int,
+        launches: list[Launch],
+        cuts: list[Cut],
+        rejected: list[str],
+    ) -> None:
+        """Take what one market gives; each cut is counted against what was wanted of that market."""
+        instance_type = self.demand.instance_type
+        section = "spot" if market is Market.SPOT else "on_demand"
+        most = min(wanted, self.ledger.market_headroom(market, instance_type))
+        if most < wanted:
+            reason = self.ledger.explain_market_limit(market, instance_type)
+            cuts.append(
+                Cut(by=f"{section}.limits.global", before=wanted, after=most, reason=reason)
+            )
+        names = self._find_names(market, most)
+        if len(names) < most:
+            reason = self._explain_names(market)
+            cuts.append(Cut(by="names", before=most, after=len(names), reason=reason))
+        if not names:
+            return
+        stages, reasons = self._stages(market, len(names))
+        taken, refusals = self._take(stages, names)
+        launches.extend(taken)
+        rejected.extend(reasons)
+        if len(taken) < len(names):
+            for refusal in refusals:
+                cuts.append(
+                    Cut(by=refusal.by, before=len(names), after=len(taken), reason=refusal.reason)
+                )
+            if reasons or not refusals:
+                reason = shorten(reasons) or f"nothing is offered for {instance_type}"
+                cuts.append(
+                    Cut(by=f"{section}.offers", before=len(names), after=len(taken), reason=reason)
+                )
+
+    def _take(
+        self, stages: list[tuple[tuple[Offer, ...], int]], names: list[str]
+    ) -> tuple[list[Launch], list[Refusal]]:
+        """Walk the stages; in each, take up to its share from the first offer that nothing forbids."""
+        instance_type = self.demand.instance_type
+        regions = self.config.instance_types[instance_type].regions
+        launches: list[Launch] = []
+        refusals: dict[Refusal, None] = {}
+        for offers, share in stages:
+            for _ in range(min(share, len(names) - len(launches))):
+                for offer in sorted(offers, key=self._crowding):
+                    subnets = regions[offer.region].subnets
+                    refusal = self.ledger.why_not(offer, instance_type, subnets)
+                    if refusal is None:
+                        name = names[len(launches)]
+                        subnet = self.ledger.take(offer, instance_type, name, subnets)
+                        launches.append(
+                            Launch(
+                                instance_type=instance_type, name=name, subnet=subnet, offer=offer
+                            )
+                        )
+                        break
+                    refusals[refusal] = None
+                else:
+                    break
+        return launches, list(refusals)
+
+    def _crowding(self, offer: Offer) -> tuple[int, str]:
+        """Order the offers of one stage: the zone with most free addresses first."""
+        subnets = (
+            self.config.instance_types[self.demand.instance_type].regions[offer.region].subnets
+        )
+        return (-self.ledger.addresses_in(offer, subnets), offer.availability_zone)
+
+    def _stages(
+        self, market: Market, wanted: int
+    ) -> tuple[list[tuple[tuple[Offer, ...], int]], list[str]]:
+        """List the offers to try in turn, each with the most to take of it; and what is rejected."""
+        instance_type = self.demand.instance_type
+        if market is Market.SPOT:
+            spot = rank_spot_offers(instance_type, self.config, self.snapshot, self.regions)
+            return [((offer,), wanted) for offer in spot.ranked], list(spot.rejected)
+        by_region: dict[str, tuple[Offer, ...]] = {}
+        rejected: list[str] = []
+        for region in self.regions:
+            offers = list_on_demand_offers(instance_type, self.config, self.snapshot, region)
+            rejected.extend(offers.rejected)
+            by_region[region] = offers.ranked
+        shares = split_by_priority(
+            wanted,
+            {
+                r: self.config.region_priorities.get(r, 0)
+                for r, offers in by_region.items()
+                if offers
+            },
+        )
+        # What a region can't take of its share spills over to the others, highest priority first.
+        stages = [(by_region[region], share) for region, share in shares.items()]
+        stages += [(by_region[region], wanted) for region in shares]
+        return stages, rejected
+
+    def _find_names(self, market: Market, most: int) -> list[str]:
+        instance_type = self.demand.instance_type
+        inventory = [w for w in self.snapshot.inventory if w.instance_type == instance_type]
+        return find_names(
+            self.config.instance_types[instance_type],
+            market,
+            inventory=inventory,
+            in_use=frozenset(self.ledger.names),
+            workers=self.demand.workers,
+            allocated=allocated_workers(self.config),
+            most=most,
+        )
+
+    def _explain_names(self, market: Market) -> str:
+        if self.demand.workers is not None:
+            return (
+                f"the jacuzzi of {len(self.demand.workers)} workers has no free {market} name left"
+            )
+        return f"no free {market} name is left for {self.demand.instance_type}"
+
+
+def shorten(reasons: Iterable[str], most: int = 3) -> str:
+    """Join the first few reasons.
+
+    >>> shorten(["a", "b", "c", "d", "a"])
+    'a; b; c; and 1 more'
+    """
+    distinct = list(dict.fromkeys(reasons))
+    rest = [f"and {len(distinct) - most} more"] if len(distinct) > most else []
+    return "; ".join(distinct[:most] + rest)
+
+
+def split_by_priority(count: int, priorities: Mapping[str, int]) -> dict[str, int]:
+    """Share a count between regions by priority; what rounding leaves goes to the highest.
+
+    A region of priority 0 gets none. The result is in order of priority, then name.
+
+    >>> split_by_priority(6, {"a": 20, "b": 30, "c": 0})
+    {'b': 4, 'a': 2}
+    """
+    ordered = sorted(
+        (region for region in priorities if priorities[region] > 0),
+        key=lambda region: (-priorities[region], region),
+    )
+    total = sum(priorities[region] for region in ordered)
+    shares = {region: count * priorities[region] // total for region in ordered}
+    if ordered:
+        shares[ordered[0]] += count - sum(shares.values())
+    return shares
+
+
+def with_outcomes(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> Snapshot:
+    """Add to a snapshot what launching has shown, so that it can be planned on again.
+
+    A machine that was launched, or may have been, counts as in flight from now on.
+    """
+    outcomes = tuple(outcomes)
+    started = [item for item in outcomes if item.status in {Status.LAUNCHED, Status.UNKNOWN}]
+    learned = [item.exhausted for item in outcomes if item.exhausted is not None]
+    return replace(
+        snapshot,
+        open_launches=(*snapshot.open_launches, *(_open_launch(item) for item in started)),
+        exhausted=(*snapshot.exhausted, *dict.fromkeys(learned)),
+        launched_this_run=snapshot.launched_this_run + len(started),
+    )
+
+
+def _open_launch(outcome: Outcome) -> OpenLaunch:
+    launch = outcome.launch
+    return OpenLaunch(
+        token=outcome.token,
+        name=launch.name,
+        instance_type=launch.instance_type,
+        market=launch.offer.market,
+        region=launch.offer.region,
+        availability_zone=launch.offer.availability_zone,
+        subnet=launch.subnet,
+        ec2_type=launch.offer.ec2_type,
+    )
+
+
+def settle(plans: Sequence[Plan], outcomes: Iterable[Outcome]) -> Plan:
+    """Sum up the plans of one run, each made after the one before was applied.
+
+    Its launches are those that happened, or may have; its cuts are the first plan's and those that are
+    left at the end.
+    """
+    started = {item.launch for item in outcomes if item.status in {Status.LAUNCHED, Status.UNKNOWN}}
+    demands = []
+    for waves in zip(*(plan.demands for plan in plans), strict=True):
+        launches = [launch for wave in waves for launch in wave.launches if launch in started]
+        cuts = (
+            waves[0].cuts if len(launches) >= waves[0].need else (*waves[0].cuts, *waves[-1].cuts)
+        )
+        demands.append(replace(waves[0], launches=tuple(launches), cuts=tuple(dict.fromkeys(cuts))))
+    return replace(plans[0], demands=tuple(demands))

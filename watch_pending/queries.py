@@ -1,0 +1,254 @@
+"""All SQL on the farm database: the journal of launches, the instances seen, the inventory.
+
+Expiries and claims are compared with the database's clock.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from farmhand.db import claim, db_now, insert_missing
+from farmhand.tables.farm import workers
+from farmhand.tables.launches import instances, launches, planner
+from watch_pending.config import Market
+from watch_pending.models import Instance, InventoryWorker, OpenLaunch
+from watch_pending.request import PreparedLaunch
+
+# A launch nobody has seen after this long never happened, and an instance gone this long is gone.
+UNSEEN_S = 300
+OPEN_STATES = ("planned", "called", "launched")
+CHUNK = 500
+
+_begun_at = sa.func.coalesce(launches.c.called_at, launches.c.created_at)
+_is_open = launches.c.state.in_(OPEN_STATES)
+
+
+def read_generation(connection: Connection) -> int:
+    """Read the planner's generation; before anything else that a plan rests on."""
+    return int(connection.execute(sa.select(planner.c.generation)).scalar_one())
+
+
+def read_open_launches(connection: Connection) -> tuple[OpenLaunch, ...]:
+    """Read the launches whose instance nobody has seen and that may still appear."""
+    statement = sa.select(launches).where(_is_open, _begun_at > db_now(-UNSEEN_S))
+    return tuple(
+        OpenLaunch(
+            token=row.token,
+            name=row.name,
+            instance_type=row.instance_type,
+            market=Market(row.market),
+            region=row.region,
+            availability_zone=row.availability_zone,
+            subnet=row.subnet,
+            ec2_type=row.ec2_type,
+        )
+        for row in connection.execute(statement.order_by(launches.c.id))
+    )
+
+
+def read_known_instances(connection: Connection, farm: str) -> dict[str, tuple[Instance, bool]]:
+    """Read the farm's instances as last seen: instance id → (instance, seen within 5 minutes)."""
+    recently = (instances.c.last_seen_at > db_now(-UNSEEN_S)).label("recently")
+    statement = sa.select(instances, recently).where(instances.c.state != "gone")
+    return {
+        row.instance_id: (
+            Instance(
+                instance_id=row.instance_id,
+                token=row.token,
+                name=row.name,
+                instance_type=row.instance_type,
+                market=Market(row.market),
+                region=row.region,
+                availability_zone=row.availability_zone,
+                subnet=row.subnet,
+                ec2_type=row.ec2_type,
+                state=row.state,
+                launched_at=row.launched_at,
+                farm=farm,
+                last_connected_at=row.last_connected_at,
+            ),
+            bool(row.recently),
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def read_inventory(connection: Connection) -> tuple[InventoryWorker, ...]:
+    """Read the enabled workers that have an instance type."""
+    statement = (
+        sa.select(workers.c.name, workers.c.instance_type, workers.c.market)
+        .where(workers.c.enabled, workers.c.instance_type.is_not(None))
+        .order_by(workers.c.name)
+    )
+    return tuple(
+        InventoryWorker(
+            name=row.name,
+            instance_type=row.instance_type,
+            market=Market(row.market) if row.market else None,
+        )
+        for row in connection.execute(statement)
+    )
+
+
+def write_connected(connection: Connection, names: Iterable[str]) -> None:
+    """Write that these workers are connected now; names that are no instance's do nothing."""
+    for chunk in _chunks(sorted(names)):
+        connection.execute(
+            instances.update()
+            .where(instances.c.name.in_(chunk), instances.c.state != "gone")
+            .values(last_connected_at=db_now())
+        )
+
+
+def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
+    """Write what DescribeInstances showed of the farm's own instances.
+
+    A launch whose instance was seen is closed: from now on the instance stands for it.
+    """
+    seen = sorted(seen, key=lambda instance: instance.instance_id)
+    by_state: dict[str, list[str]] = {}
+    for instance in seen:
+        by_state.setdefault(_stored_state(instance), []).append(instance.instance_id)
+    for state, ids in by_state.items():
+        for chunk in _chunks(ids):
+            connection.execute(
+                instances.update()
+                .where(instances.c.instance_id.in_(chunk))
+                .values(state=state, last_seen_at=db_now())
+            )
+    alive = [_instance_row(instance) for instance in seen if _stored_state(instance) != "gone"]
+    if alive:
+        connection.execute(
+            insert_missing(instances, connection.dialect).values(last_seen_at=db_now()), alive
+        )
+    ids_by_token = {item.token: item.instance_id for item in seen if item.token}
+    for tokens in _chunks(sorted(ids_by_token)):
+        unseen = sa.select(launches.c.token).where(
+            launches.c.token.in_(tokens), launches.c.state != "seen"
+        )
+        for token in connection.scalars(unseen).all():
+            connection.execute(
+                launches.update()
+                .where(launches.c.token == token)
+                .values(state="seen", closed_at=db_now(), instance_id=ids_by_token[token])
+            )
+
+
+def _chunks(values: list[str]) -> Iterator[list[str]]:
+    """Cut a list for IN (…), which databases bound."""
+    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
+
+
+def _stored_state(instance: Instance) -> str:
+    return "gone" if instance.state == "terminated" else instance.state
+
+
+def _instance_row(instance: Instance) -> dict[str, Any]:
+    return {
+        "instance_id": instance.instance_id,
+        "token": instance.token,
+        "name": instance.name,
+        "instance_type": instance.instance_type,
+        "market": instance.market.value,
+        "region": instance.region,
+        "availability_zone": instance.availability_zone,
+        "subnet": instance.subnet,
+        "ec2_type": instance.ec2_type,
+        "state": _stored_state(instance),
+        "launched_at": instance.launched_at,
+    }
+
+
+def expire(connection: Connection, *, regions: Iterable[str]) -> int:
+    """Close what was waited for in vain; return how many launches that were.
+
+    Only instances of `regions`, those that answered, can be found missing.
+    """
+    connection.execute(
+        instances.update()
+        .where(
+            instances.c.region.in_(tuple(regions)),
+            instances.c.state != "gone",
+            instances.c.last_seen_at <= db_now(-UNSEEN_S),
+        )
+        .values(state="gone")
+    )
+    return connection.execute(
+        launches.update()
+        .where(_is_open, _begun_at <= db_now(-UNSEEN_S))
+        .values(state="expired", closed_at=db_now(), error="no instance was seen within 5 minutes")
+    ).rowcount
+
+
+def write_plan(
+    connection: Connection,
+    prepared: Sequence[PreparedLaunch],
+    *,
+    generation: int,
+    run_id: int,
+) -> bool:
+    """Journal a plan's launches, unless another plan came first; say whether it was written."""
+    won = claim(
+        connection,
+        planner.update()
+        .where(planner.c.id == 1, planner.c.generation == generation)
+        .values(generation=generation + 1),
+    )
+    if won:
+        connection.execute(
+            launches.insert().values(created_at=db_now()),
+            [_launch_row(item, generation=generation + 1, run_id=run_id) for item in prepared],
+        )
+    return won
+
+
+def _launch_row(item: PreparedLaunch, *, generation: int, run_id: int) -> dict[str, Any]:
+    offer = item.launch.offer
+    return {
+        "run_id": run_id,
+        "generation": generation,
+        "state": "planned",
+        "token": item.token,
+        "request_sha256": item.digest,
+        "name": item.launch.name,
+        "instance_type": item.launch.instance_type,
+        "market": offer.market.value,
+        "region": offer.region,
+        "availability_zone": offer.availability_zone,
+        "subnet": item.launch.subnet,
+        "ec2_type": offer.ec2_type,
+        "ami": offer.ami,
+        "price_usd_per_hour": offer.price_usd_per_hour,
+        "max_price_usd_per_hour": offer.max_price_usd_per_hour,
+    }
+
+
+def claim_call(connection: Connection, token: str) -> bool:
+    """Take the right to make a launch's call, once; False when it expired meanwhile."""
+    return claim(
+        connection,
+        launches.update()
+        .where(
+            launches.c.token == token,
+            launches.c.state == "planned",
+            launches.c.created_at > db_now(-UNSEEN_S),
+        )
+        .values(state="called", called_at=db_now()),
+    )
+
+
+def close_launch(
+    connection: Connection, token: str, *, instance_id: str | None, error: str | None
+) -> None:
+    """Write how a launch's call ended; without an instance its name is free at once."""
+    if instance_id is not None:
+        values: dict[str, Any] = {"state": "launched", "instance_id": instance_id}
+    else:
+        values = {"state": "failed", "closed_at": db_now(), "error": error}
+    connection.execute(
+        launches.update()
+        .where(launches.c.token == token, launches.c.state.in_(OPEN_STATES))
+        .values(**values)
+    )

@@ -1,0 +1,238 @@
+"""One run: gather → plan → apply → report."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farmhand.command import Result, Run
+from farmhand.db import FarmDb
+from farmhand.errors import ExitCode
+from farmhand.metrics import Sample, push_to_graphite
+from farmhand.recorded import Record, recorded
+from farmhand.state import exclusive, make_writable
+from watch_pending import gather, queries
+from watch_pending.buildermap import Rule, compile_buildermap, match_builder
+from watch_pending.models import Cloud, Outcome, PendingRequests, Plan, Snapshot, Status
+from watch_pending.pace import Pace
+from watch_pending.plan import plan_launches, settle, with_outcomes
+from watch_pending.report import count_by_status, plan_to_json, print_json, print_plan
+from watch_pending.settings import WatchPendingSettings
+
+if TYPE_CHECKING:
+    from watch_pending.ec2 import Aws
+
+log = logging.getLogger("watch-pending")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sight:
+    """What a run has read. `cloud` is None where nothing that waits needs EC2, so it was not asked."""
+
+    snapshot: Snapshot
+    scheduler: gather.Scheduler
+    cloud: Cloud | None
+    rules: tuple[Rule, ...]
+    aws: "Aws | None" = None
+
+
+def run_once(run: Run, settings: WatchPendingSettings, cert_dir: Path | None) -> Result:
+    """Start what is needed, or only show it."""
+    if run.dry_run:
+        database = settings.open_database(reading=True)
+        sight = look(run, settings, database)
+        plan = make_plan(run, settings, sight.snapshot, sight.rules)
+        report(run, settings, plan, [])
+        return summarize(sight, plan, [])
+    make_writable(settings.state_directory)
+    with exclusive(settings.state_directory, "watch-pending-run"):
+        database = settings.open_database(reading=False)
+        with recorded(database, run) as record:
+            record.result = _run(run, settings, database, record, cert_dir)
+    _push(settings, record.result)
+    return record.result
+
+
+def _run(
+    run: Run,
+    settings: WatchPendingSettings,
+    database: FarmDb,
+    record: Record,
+    cert_dir: Path | None,
+) -> Result:
+    sight = look(run, settings, database)
+    if sight.cloud is None:
+        with database.begin() as connection:
+            queries.write_connected(connection, gather.connected_names(sight.scheduler))
+    else:
+        gather.write_sightings(database, settings.farm, sight.scheduler, sight.cloud)
+    plan, outcomes = _launch(run, settings, database, record, sight, cert_dir)
+    report(run, settings, plan, outcomes)
+    return summarize(sight, plan, outcomes)
+
+
+def look(
+    run: Run,
+    settings: WatchPendingSettings,
+    database: FarmDb,
+    extra: Sequence[PendingRequests] = (),
+) -> Sight:
+    """Read all that a decision rests on; EC2 only when something waits that it could serve.
+
+    `extra` requests count as waiting, to ask what would happen if they did.
+    """
+    log.info("config %s, farm %s, farm database %s", settings.path, settings.farm, database.url)
+    scheduler = gather.read_scheduler(run, settings.watch)
+    scheduler = replace(scheduler, pending=(*scheduler.pending, *extra))
+    rules = compile_buildermap(settings.watch.buildermap)
+    journal = gather.read_journal(database, settings.farm)
+    if not any(match_builder(rules, item.builder) for item in scheduler.pending):
+        snapshot = gather.assemble(settings.farm, scheduler, journal, Cloud())
+        return Sight(snapshot=snapshot, scheduler=scheduler, cloud=None, rules=rules)
+    from watch_pending.cloud import read_cloud
+    from watch_pending.ec2 import Aws
+
+    secret_key = settings.originals.aws_secret_access_key
+    aws = Aws(
+        settings.originals.aws_access_key_id,
+        secret_key.get_secret_value() if secret_key else None,
+    )
+    cloud = read_cloud(run, aws, settings.watch)
+    snapshot = gather.assemble(settings.farm, scheduler, journal, cloud)
+    return Sight(snapshot=snapshot, scheduler=scheduler, cloud=cloud, rules=rules, aws=aws)
+
+
+def make_plan(
+    run: Run, settings: WatchPendingSettings, snapshot: Snapshot, rules: tuple[Rule, ...]
+) -> Plan:
+    """Plan with the settings' regions and the run's clock."""
+    return plan_launches(snapshot, settings.watch, rules, regions=settings.regions, now=run.now)
+
+
+def _launch(
+    run: Run,
+    settings: WatchPendingSettings,
+    database: FarmDb,
+    record: Record,
+    sight: Sight,
+    cert_dir: Path | None,
+) -> tuple[Plan, list[Outcome]]:
+    """Apply the plan, and plan again on what that showed, until nothing is left to start."""
+    snapshot, outcomes = sight.snapshot, list[Outcome]()
+    plans = [make_plan(run, settings, snapshot, sight.rules)]
+    if not plans[0].launches or sight.aws is None:
+        return plans[0], outcomes
+    from watch_pending.apply import Launcher, launch_all
+
+    launcher = Launcher(
+        run=run,
+        farm=settings.farm,
+        config=settings.watch,
+        database=database,
+        run_id=record.run_id,
+        aws=sight.aws,
+        templates=settings.read_templates(),
+        find_certificate=settings.make_certificate_finder(cert_dir),
+    )
+    pace = Pace()
+    while plans[-1].launches and run.remaining_s() > 0:
+        wave = launch_all(launcher, plans[-1], snapshot, pace)
+        outcomes += wave
+        snapshot = replace(with_outcomes(snapshot, wave), generation=snapshot.generation + 1)
+        plans.append(make_plan(run, settings, snapshot, sight.rules))
+    return settle(plans, outcomes), outcomes
+
+
+def report(
+    run: Run, settings: WatchPendingSettings, plan: Plan, outcomes: Sequence[Outcome]
+) -> None:
+    """Print what was decided and done; from cron, nothing."""
+    for item in plan.demands:
+        for cut in item.cuts:
+            log.info(
+                "%s: %s cuts %d to %d: %s",
+                item.demand.instance_type,
+                cut.by,
+                cut.before,
+                cut.after,
+                cut.reason,
+            )
+    if run.json:
+        print_json(plan_to_json(settings.farm, run.now, plan, outcomes))
+    elif run.speaks:
+        print_plan(plan, outcomes, dry_run=run.dry_run)
+
+
+def summarize(sight: Sight, plan: Plan, outcomes: Sequence[Outcome]) -> Result:
+    """Sum a run up in one exit code, one line and its metrics; pure."""
+    counts = count_by_status(outcomes)
+    failed = counts[Status.FAILED] + counts[Status.UNKNOWN]
+    calls = dict(sorted(sight.aws.calls.items())) if sight.aws else {}
+    pending = sum(item.requests for item in sight.snapshot.pending)
+    reasons = [f"{c.by}: {c.reason}" for item in plan.demands for c in item.cuts]
+    reasons += [f"{region}: {why}" for region, why in sight.snapshot.lost_regions.items()]
+    return Result(
+        exit_code=ExitCode.PARTIAL if failed or sight.snapshot.lost_regions else ExitCode.OK,
+        summary={
+            "pending": pending,
+            "planned": len(plan.launches),
+            "launched": counts[Status.LAUNCHED],
+            "failed": failed,
+            "unmet": sum(item.unmet for item in plan.demands),
+            "unmatched": sum(plan.unmatched.values()),
+            "api_calls": calls,
+            "why_not": list(dict.fromkeys(reasons)),
+            "errors": list(dict.fromkeys(o.reason for o in outcomes if o.status in BROKEN)),
+        },
+        samples=tuple(make_samples(pending, plan, outcomes, calls)),
+    )
+
+
+BROKEN = {Status.FAILED, Status.UNKNOWN}
+
+
+def make_samples(
+    pending: int, plan: Plan, outcomes: Sequence[Outcome], calls: Mapping[str, int]
+) -> list[Sample]:
+    """Format a run's numbers as metrics; pure."""
+    samples = [Sample(name="pending", help="Requests that wait.", value=pending)]
+    by_type: dict[str, dict[str, int]] = {}
+    for item in plan.demands:
+        totals = by_type.setdefault(item.demand.instance_type, dict.fromkeys(HELP, 0))
+        totals["matched"] += item.demand.pending
+        totals["need"] += item.need
+        totals["unmet"] += item.unmet
+        totals["idle"] += item.capacity.idle
+        totals["in_flight"] += item.capacity.in_flight
+    for outcome in outcomes:
+        totals = by_type[outcome.launch.instance_type]
+        totals["launched"] += outcome.status is Status.LAUNCHED
+        totals["failed"] += outcome.status in BROKEN
+    samples += [
+        Sample(name=name, help=HELP[name], value=value, labels={"instance_type": instance_type})
+        for instance_type, totals in sorted(by_type.items())
+        for name, value in totals.items()
+    ]
+    samples += [
+        Sample(name="api_calls", help="EC2 calls of the run.", value=n, labels={"action": action})
+        for action, n in calls.items()
+    ]
+    return [replace(sample, name=f"watch_pending_{sample.name}") for sample in samples]
+
+
+HELP = {
+    "matched": "Requests that wait and that machines of this type serve.",
+    "idle": "Idle machines.",
+    "in_flight": "Machines that boot, or are between two rounds.",
+    "need": "Machines needed.",
+    "launched": "Machines the run launched.",
+    "failed": "Launches that failed, or brought no answer.",
+    "unmet": "Machines needed that nothing was started for.",
+}
+
+
+def _push(settings: WatchPendingSettings, result: Result) -> None:
+    """Send the metrics where the original's secrets file says."""
+    for host in settings.originals.graphite_hosts:
+        push_to_graphite(host.host, host.port, host.prefix, result.samples)

@@ -1,0 +1,107 @@
+"""Which configuration a verb runs with: farmhand.yml, or the original's own files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from farmhand import config
+from farmhand.command import Run
+from farmhand.db import FarmDb, find_farm_db, open_farm_db
+from farmhand.errors import BadInput
+from farmhand.state import find_state_directory, make_writable
+from farmhand.validation import unknown
+from watch_pending.config import WatchPending
+from watch_pending.originals import Originals, load_originals
+from watch_pending.userdata import Template, read_template
+
+ORIGINAL_SUFFIXES = {".cfg", ".json"}
+FARM_DB_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WatchPendingSettings:
+    """What a run of watch-pending is told: `regions` are those it may launch in."""
+
+    path: Path
+    farm: str
+    watch: WatchPending
+    originals: Originals
+    regions: tuple[str, ...]
+    database_url: URL
+    database_embedded: bool
+    state_directory: Path
+
+    def open_database(self, *, reading: bool) -> FarmDb:
+        """Open the farm database; only a verb that changes things may create or upgrade it."""
+        if not reading:
+            make_writable(self.state_directory)
+        return open_farm_db(
+            self.database_url,
+            farm=self.farm,
+            embedded=self.database_embedded,
+            timeout_s=FARM_DB_TIMEOUT_S,
+            reading=reading,
+        )
+
+    def read_templates(self) -> dict[str, Template]:
+        """Read each instance type's user data template; raises BadInput for one that can't be."""
+        return {
+            name: read_template(settings.user_data)
+            for name, settings in self.watch.instance_types.items()
+            if settings.user_data is not None
+        }
+
+    def make_certificate_finder(self, directory: Path | None) -> Callable[[str], str | None]:
+        """Make the function that gives a host its puppet certificate, or None where none are kept."""
+        originals = self.originals
+        if not (
+            originals.getcert_server and originals.deploy_username and originals.deploy_password
+        ):
+            return lambda _host: None
+        from watch_pending.certificates import make_finder
+
+        return make_finder(
+            directory or self.state_directory / "certificates",
+            originals.getcert_server,
+            originals.deploy_username,
+            originals.deploy_password.get_secret_value(),
+        )
+
+
+def load_settings(run: Run, secrets: Path | None, regions: tuple[str, ...]) -> WatchPendingSettings:
+    """Load the configuration that the options and the environment name.
+
+    Raises BadInput where it is missing or wrong, with file, line and key.
+    """
+    path = config.find_config(run.config_path, run.environ)
+    if path is None:
+        raise BadInput(
+            "no configuration: give -c FILE, set FARMHAND_CONFIG, or write ./farmhand.yml or "
+            "/etc/farmhand/farmhand.yml"
+        )
+    if path.suffix in ORIGINAL_SUFFIXES:
+        if secrets is None:
+            raise BadInput(f"{path}: an original .cfg needs its secrets file too: -k FILE")
+        settings = load_originals(path, secrets, regions, run.environ)
+        originals = settings.section(Originals)
+    else:
+        settings = config.load(path, "watch_pending", environ=run.environ, secrets=secrets)
+        originals = Originals()
+    watch = settings.section(WatchPending)
+    for region in regions:
+        if region not in watch.region_priorities:
+            raise BadInput(f"-r: {unknown('region', region, watch.region_priorities)}")
+    database = settings.database.get_secret_value() if settings.database else None
+    url, embedded = find_farm_db(database, run.environ)
+    return WatchPendingSettings(
+        path=path,
+        farm=settings.farm,
+        watch=watch,
+        originals=originals,
+        regions=tuple(dict.fromkeys(regions)) or tuple(watch.region_priorities),
+        database_url=url,
+        database_embedded=embedded,
+        state_directory=find_state_directory(run.environ),
+    )
