@@ -80,6 +80,20 @@ def verb_group(name: str, help: str) -> VerbGroup:  # noqa: A002 - click's own w
     return click.version_option(__version__, prog_name=name, message="%(prog)s %(version)s")(group)
 
 
+def plain_group(
+    name: str,
+    help: str,  # noqa: A002 - click's own word
+    parent: click.Group | None = None,
+) -> click.Group:
+    """Make a group without a verb of its own, alone or below another one."""
+    settings = {"help_option_names": ["-h", "--help"]}
+    group = click.Group(name=name, help=help, context_settings=settings)
+    if parent is not None:
+        parent.add_command(group)
+        return group
+    return click.version_option(__version__, prog_name=name, message="%(prog)s %(version)s")(group)
+
+
 def farm_command(
     group: click.Group, verb: str, *, command: str, changes: bool, deadline_s: float = 240.0
 ) -> Callable[[Callable[..., Result]], click.Command]:

@@ -226,8 +226,17 @@ class _Farm:
         found = self.connection.scalar(sa.select(columns.id).where(*where))
         return self.insert(table, row) if found is None else int(found)
 
+    def set_checks(self, *, on: bool) -> None:
+        """Turn the foreign keys' checks off or on: a million of them take their time."""
+        if self.connection.dialect.name == "mysql":
+            self.connection.exec_driver_sql(f"SET unique_checks={on:d}, foreign_key_checks={on:d}")
+        if self.connection.dialect.name == "postgresql":
+            role = "origin" if on else "replica"
+            self.connection.exec_driver_sql(f"SET LOCAL session_replication_role = {role}")
+
     def insert_select(self, table: str, fields: Mapping[str, Any], *where: Any) -> None:
-        query = sa.select(*fields.values()).where(*where)
+        """Insert rows in the order of the first field, which InnoDB does much faster."""
+        query = sa.select(*fields.values()).where(*where).order_by(next(iter(fields.values())))
         self.connection.execute(sa.insert(self.tables[table]).from_select(list(fields), query))
 
     def next_id(self, *tables: str) -> int:
@@ -315,7 +324,8 @@ def _sha1(text: str) -> str:
 _SCRATCH = sa.Table(
     "bulk_scratch",
     sa.MetaData(),
-    *map(_column, ("n:int!", "builderid:int", "buildername:text", "workerid:int")),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    *map(_column, ("builderid:int", "buildername:256", "workerid:int")),
     mysql_engine="InnoDB",
 )
 
@@ -344,6 +354,7 @@ def bulk_requests(
     _SCRATCH.create(engine)
     with engine.begin() as connection:
         farm = _Farm(connection, shape, active=True)
+        farm.set_checks(on=False)
         _fill_scratch(farm, builders, workers)
         base = farm.next_id("buildsets", "buildrequests")
         low, high, key = _SCRATCH.alias(), _SCRATCH.alias(), _SCRATCH.alias()
@@ -370,6 +381,7 @@ def bulk_requests(
             farm.insert_select("buildset_sourcestamps", fields, sets.id >= base)
         if workers:
             _add_bulk_builds(farm, base)
+        farm.set_checks(on=True)
         farm.reset_sequences("buildsets", "buildrequests")
     _SCRATCH.drop(engine)
     return Counter(builders[n % period] for n in range(rows) if _bucket(n, period) >= taken)

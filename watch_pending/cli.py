@@ -79,3 +79,7 @@ def check(
     from watch_pending.check import check_settings
 
     return check_settings(run, secrets, regions, builders)
+
+
+if __name__ == "__main__":
+    main()

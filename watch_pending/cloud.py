@@ -11,12 +11,21 @@ from farmhand.errors import Unavailable
 from watch_pending import ec2
 from watch_pending.config import WatchPending
 from watch_pending.models import Cloud
+from watch_pending.originals import Originals
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 log = logging.getLogger(__name__)
 READS_AT_ONCE = 16
+
+
+def open_aws(originals: Originals) -> ec2.Aws:
+    """Open AWS with the credentials of the original's secrets file, else as boto3 finds them."""
+    secret_key = originals.aws_secret_access_key
+    return ec2.Aws(
+        originals.aws_access_key_id, secret_key.get_secret_value() if secret_key else None
+    )
 
 
 def read_cloud(run: Run, aws: ec2.Aws, config: WatchPending) -> Cloud:

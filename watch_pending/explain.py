@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from farmhand.command import Result, Run
+from farmhand.output import print_json, print_lines
 from watch_pending.buildermap import Rule, match_builder, matching_rules
 from watch_pending.models import DemandPlan, PendingRequests, Plan
-from watch_pending.report import print_json, print_lines
 from watch_pending.run import look, make_plan
 from watch_pending.settings import WatchPendingSettings
 
@@ -23,9 +23,7 @@ class Explanation:
     reasons: tuple[str, ...] = ()
 
 
-def explain_builders(
-    run: Run, settings: WatchPendingSettings, builders: Sequence[str]
-) -> Result:
+def explain_builders(run: Run, settings: WatchPendingSettings, builders: Sequence[str]) -> Result:
     """Plan as if a job of each builder waited, and print what the plan says of it."""
     database = settings.open_database(reading=True)
     submitted = run.now - timedelta(seconds=settings.watch.min_pending_age_s)

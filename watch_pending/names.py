@@ -24,7 +24,7 @@ def find_names(
     `inventory` holds the workers of this instance type. With a set of `workers` (a jacuzzi) only its
     names are given; without one, never a name of `allocated`.
     """
-    candidates = _candidates(instance_type, market, inventory)
+    candidates = candidate_names(instance_type, market, inventory)
     free = (
         name
         for name in candidates
@@ -34,9 +34,10 @@ def find_names(
     return list(islice(free, most))
 
 
-def _candidates(
+def candidate_names(
     instance_type: InstanceType, market: Market, inventory: Iterable[InventoryWorker]
 ) -> Iterator[str]:
+    """Yield every name an instance type may give its machines of a market, lowest first."""
     if instance_type.names == FROM_INVENTORY:
         yield from sorted(worker.name for worker in inventory if worker.market is market)
         return

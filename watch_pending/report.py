@@ -1,15 +1,11 @@
-"""Plans and outcomes as JSON and as tables; pure but for `print_*`."""
+"""Plans and outcomes as JSON and as tables; pure but for `print_plan`."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from farmhand.logs import one_line
+from farmhand.output import format_time, print_table
 from watch_pending.models import Launch, Outcome, Plan, Status
-
-# Of a table that no terminal bounds: what reads it should find one row on one line.
-WIDEST = 10_000
 
 
 def plan_to_json(
@@ -77,20 +73,6 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
         "ec2_type": outcome.launch.offer.ec2_type,
         "reason": outcome.reason,
     }
-
-
-def format_time(time: datetime) -> str:
-    """Format a time as all JSON of ours has it.
-
-    >>> format_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    '2026-01-02T03:04:05Z'
-    """
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def print_json(document: object) -> None:
-    """Print one JSON document to stdout."""
-    print(json.dumps(document, indent=2, ensure_ascii=True))  # noqa: T201 - stdout is for results
 
 
 def print_plan(plan: Plan, outcomes: Sequence[Outcome], *, dry_run: bool) -> None:
@@ -171,39 +153,9 @@ def format_price(price: float | None) -> str:
     return "unknown" if price is None else f"{price:.4f}"
 
 
-def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str = "") -> None:
-    """Print a table: framed on a terminal, plain elsewhere; `none` where there are no rows."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDEST
-    rows = list(rows)
-    if not rows:
-        console.print(none)
-        return
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    for index, title in enumerate(head):
-        number = all(isinstance(row[index], int) for row in rows)
-        table.add_column(title, justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(one_line(str(cell))) for cell in row))
-    console.print(table)
-    console.print()
-
-
 def count_by_status(outcomes: Iterable[Outcome]) -> Mapping[Status, int]:
     """Count outcomes; every status is there."""
     counts = dict.fromkeys(Status, 0)
     for outcome in outcomes:
         counts[outcome.status] += 1
     return counts
-
-
-def print_lines(lines: Iterable[str]) -> None:
-    """Print lines to stdout, each on one line whatever a builder is called."""
-    for line in lines:
-        print(one_line(line))  # noqa: T201 - stdout is for results

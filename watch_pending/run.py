@@ -10,6 +10,7 @@ from farmhand.command import Result, Run
 from farmhand.db import FarmDb
 from farmhand.errors import ExitCode
 from farmhand.metrics import Sample, push_to_graphite
+from farmhand.output import print_json
 from farmhand.recorded import Record, recorded
 from farmhand.state import exclusive, make_writable
 from watch_pending import gather, queries
@@ -17,7 +18,7 @@ from watch_pending.buildermap import Rule, compile_buildermap, match_builder
 from watch_pending.models import Cloud, Outcome, PendingRequests, Plan, Snapshot, Status
 from watch_pending.pace import Pace
 from watch_pending.plan import plan_launches, settle, with_outcomes
-from watch_pending.report import count_by_status, plan_to_json, print_json, print_plan
+from watch_pending.report import count_by_status, plan_to_json, print_plan
 from watch_pending.settings import WatchPendingSettings
 
 if TYPE_CHECKING:
@@ -90,14 +91,9 @@ def look(
     if not any(match_builder(rules, item.builder) for item in scheduler.pending):
         snapshot = gather.assemble(settings.farm, scheduler, journal, Cloud())
         return Sight(snapshot=snapshot, scheduler=scheduler, cloud=None, rules=rules)
-    from watch_pending.cloud import read_cloud
-    from watch_pending.ec2 import Aws
+    from watch_pending.cloud import open_aws, read_cloud
 
-    secret_key = settings.originals.aws_secret_access_key
-    aws = Aws(
-        settings.originals.aws_access_key_id,
-        secret_key.get_secret_value() if secret_key else None,
-    )
+    aws = open_aws(settings.originals)
     cloud = read_cloud(run, aws, settings.watch)
     snapshot = gather.assemble(settings.farm, scheduler, journal, cloud)
     return Sight(snapshot=snapshot, scheduler=scheduler, cloud=cloud, rules=rules, aws=aws)

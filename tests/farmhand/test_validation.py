@@ -59,12 +59,14 @@ def test_a_mistake_is_told_in_plain_words(
 
 
 def test_a_misspelled_key_may_be_one_that_stands_beside_the_fields() -> None:
-    assert problems_of({"runer": 1}, ("runner",))[("runer",)].endswith('did you mean "runner"?')
+    message = 'unknown key "lanuches"; did you mean "launches"?'
+    assert problems_of({"lanuches": 1}, beside=("launches",)) == {("lanuches",): message}
 
 
 def test_what_stands_beside_the_fields_is_not_suggested_further_in() -> None:
-    problems = problems_of({"inner": {"runer": 1}}, ("runner",))
-    assert problems["inner", "runer"].endswith("known: count, database, template, inner")
+    message = 'unknown key "lanuches"; known: count, database, template, inner'
+    problems = problems_of({"inner": {"lanuches": 1}}, beside=("launches",))
+    assert problems == {("inner", "lanuches"): message}
 
 
 def test_a_relative_file_starts_at_the_directory() -> None:

@@ -1,0 +1,170 @@
+"""What the verbs of `farmhand` do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy.engine import URL
+
+from farmhand import config
+from farmhand.command import Result, Run
+from farmhand.db import (
+    check_version,
+    find_farm_db,
+    make_engine,
+    newest_revision,
+    open_farm_db,
+    reaching,
+    read_revision,
+    upgrade,
+)
+from farmhand.errors import BadInput
+from farmhand.output import format_time, print_json, print_lines, print_table
+from farmhand.queries import read_last_runs
+from farmhand.state import find_state_directory, make_writable
+
+TIMEOUT_S = 300.0
+HIDDEN = "(hidden)"
+
+
+def load_settings(run: Run, secrets: Path | None, section: str | None) -> config.Settings:
+    """Load farmhand.yml; raises BadInput where there is none."""
+    path = config.find_config(run.config_path, run.environ)
+    if path is None:
+        raise BadInput("no configuration: give -c FILE, or set FARMHAND_CONFIG")
+    return config.load(path, section, environ=run.environ, secrets=secrets)
+
+
+def upgrade_database(run: Run, secrets: Path | None) -> Result:
+    """Create or upgrade the farm database; a dry run only says which revisions are between."""
+    url, embedded = _find_database(run, secrets)
+    if embedded and not run.dry_run:
+        make_writable(find_state_directory(run.environ))
+    engine = make_engine(url, timeout_s=TIMEOUT_S)
+    with reaching("farm database", url):
+        missing = embedded and not Path(str(url.database)).exists()
+        before = None if missing else read_revision(engine)
+        if before is None or before < newest_revision():
+            if not run.dry_run:
+                upgrade(engine)
+        elif not run.dry_run:
+            check_version(engine)
+    document = {"database": str(url), "before": before, "after": newest_revision()}
+    _print(run, document, f"{url}: revision {before or 'none'} → {newest_revision()}")
+    return Result()
+
+
+def show_version(run: Run, secrets: Path | None) -> Result:
+    """Print the database's revision and the newest one; exit 2 when this release can't use it."""
+    url, embedded = _find_database(run, secrets)
+    missing = embedded and not Path(str(url.database)).exists()
+    engine = make_engine(url, timeout_s=TIMEOUT_S)
+    with reaching("farm database", url):
+        revision = None if missing else read_revision(engine)
+        document = {"database": str(url), "revision": revision, "newest": newest_revision()}
+        _print(run, document, f"{url}: revision {revision or 'none'}, newest {newest_revision()}")
+        if not missing:
+            check_version(engine)
+    return Result()
+
+
+def _find_database(run: Run, secrets: Path | None) -> tuple[URL, bool]:
+    """Find the farm database; a configuration file is not needed where nothing names one."""
+    configured = None
+    if config.find_config(run.config_path, run.environ) is not None:
+        database = load_settings(run, secrets, "").database
+        configured = database.get_secret_value() if database else None
+    return find_farm_db(configured, run.environ)
+
+
+def check_config(run: Run, secrets: Path | None) -> Result:
+    """Validate the whole file, every section and every variable; BadInput has a line a problem."""
+    settings = load_settings(run, secrets, None)
+    sections = sorted(settings.sections)
+    document = {"path": str(settings.path), "farm": settings.farm, "sections": sections}
+    _print(run, document, f"{settings.path}: farm {settings.farm}, {', '.join(sections)}: all good")
+    return Result()
+
+
+def show_config(run: Run, secrets: Path | None) -> Result:
+    """Print the whole configuration with defaults filled in; secrets stay hidden."""
+    import yaml
+
+    settings = load_settings(run, secrets, None)
+    document = {
+        "farm": settings.farm,
+        "database": HIDDEN if settings.database else None,
+        **{name: plain(section) for name, section in settings.sections.items()},
+    }
+    if run.json:
+        print_json(document)
+    else:
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+        print_lines(text.splitlines())
+    return Result()
+
+
+def plain(value: object) -> object:
+    """Turn configuration into plain data, secrets hidden; pure."""
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, Path) else value
+
+
+def show_status(run: Run, secrets: Path | None) -> Result:
+    """Print each command's last run and last success."""
+    settings = load_settings(run, secrets, "")
+    database = settings.database.get_secret_value() if settings.database else None
+    url, embedded = find_farm_db(database, run.environ)
+    farm_db = open_farm_db(
+        url, farm=settings.farm, embedded=embedded, timeout_s=TIMEOUT_S, reading=True
+    )
+    with farm_db.begin() as connection:
+        rows = read_last_runs(connection)
+    commands = summarize_runs(rows, run.now)
+    if run.json:
+        document = {"farm": settings.farm, "database": str(url), "commands": commands}
+        print_json(document)
+        return Result()
+    print_lines([f"farm {settings.farm}, database {url}"])
+    head = ["command", "last run", "exit", "last success", "age of success (s)"]
+    keys = ["command", "last_run", "exit_code", "last_success", "success_age_s"]
+    table = [["never" if item[key] is None else item[key] for key in keys] for item in commands]
+    print_table(head, table, none="Nothing has run yet.")
+    return Result()
+
+
+def summarize_runs(rows: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Sum rows of `runs`, oldest first, up by command and verb; pure."""
+    commands: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        name = f"{row['command']} {row['verb']}"
+        item = commands.setdefault(
+            name, {"command": name, "last_success": None, "success_age_s": None}
+        )
+        started: datetime = row["started_at"]
+        item["last_run"] = format_time(started)
+        item["exit_code"] = row["exit_code"]
+        if row["exit_code"] == 0:
+            item["last_success"] = format_time(started)
+            item["success_age_s"] = round((now - started).total_seconds())
+    return [commands[name] for name in sorted(commands)]
+
+
+def _print(run: Run, document: Mapping[str, object], line: str) -> None:
+    if run.json:
+        print_json(document)
+    else:
+        print_lines([line])

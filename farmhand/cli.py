@@ -1,0 +1,67 @@
+"""The `farmhand` command: the database, the configuration, and how the cron jobs are doing."""
+
+from pathlib import Path
+
+import click
+
+from farmhand.command import Result, Run, farm_command, plain_group
+
+main = plain_group("farmhand", help="Look after what the farm's commands share.")
+db = plain_group("db", help="The farm database: its version, and upgrades.", parent=main)
+config = plain_group("config", help="The configuration file.", parent=main)
+secrets_option = click.option(
+    "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
+)
+
+
+@farm_command(db, "upgrade", command="farmhand db", changes=True)
+@secrets_option
+def upgrade(run: Run, secrets: Path | None) -> Result:
+    """Create the farm database's tables, or bring them to this release's version.
+
+    \b
+    Upgrade the database first, then half the hosts, then the rest.
+    """
+    from farmhand.admin import upgrade_database
+
+    return upgrade_database(run, secrets)
+
+
+@farm_command(db, "current", command="farmhand db", changes=False)
+@secrets_option
+def current(run: Run, secrets: Path | None) -> Result:
+    """Show which version the farm database has, and which one this release needs."""
+    from farmhand.admin import show_version
+
+    return show_version(run, secrets)
+
+
+@farm_command(config, "check", command="farmhand config", changes=False)
+@secrets_option
+def check(run: Run, secrets: Path | None) -> Result:
+    """Validate the whole file; `watch-pending check` looks further, at EC2 and the databases."""
+    from farmhand.admin import check_config
+
+    return check_config(run, secrets)
+
+
+@farm_command(config, "show", command="farmhand config", changes=False)
+@secrets_option
+def show(run: Run, secrets: Path | None) -> Result:
+    """Show the configuration as farmhand understands it, defaults filled in and secrets hidden."""
+    from farmhand.admin import show_config
+
+    return show_config(run, secrets)
+
+
+@farm_command(main, "status", command="farmhand", changes=False)
+@secrets_option
+def status(run: Run, secrets: Path | None) -> Result:
+    """Show when each command last ran and last succeeded, and whose farm this is."""
+    from farmhand.admin import show_status
+
+    return show_status(run, secrets)
+
+
+if __name__ == "__main__":
+    main()

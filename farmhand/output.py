@@ -1,0 +1,54 @@
+"""Results on stdout: JSON, lines, and tables that are framed on a terminal and plain elsewhere."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from farmhand.logs import one_line
+
+# Of a table that no terminal bounds: what reads it should find one row on one line.
+WIDEST = 10_000
+
+
+def format_time(time: datetime) -> str:
+    """Format a time as all JSON of ours has it.
+
+    >>> format_time(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    '2026-01-02T03:04:05Z'
+    """
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document to stdout."""
+    print(json.dumps(document, indent=2, ensure_ascii=True))  # noqa: T201 - stdout is for results
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines to stdout, each on one line whatever a builder is called."""
+    for line in lines:
+        print(one_line(line))  # noqa: T201 - stdout is for results
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str = "") -> None:
+    """Print a table: framed on a terminal, plain elsewhere; `none` where there are no rows."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDEST
+    rows = list(rows)
+    if not rows:
+        console.print(none)
+        return
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    for index, title in enumerate(head):
+        number = all(isinstance(row[index], int) for row in rows)
+        table.add_column(title, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(one_line(str(cell))) for cell in row))
+    console.print(table)
+    console.print()

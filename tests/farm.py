@@ -1,0 +1,191 @@
+"""A small farm for integration tests: a scheduler database, a configuration, and commands run for real."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import yaml
+
+from tests import scheduler_schemas
+from tests.ec2_control import Ec2Server
+
+REGIONS = ("us-east-1", "us-west-2")
+TYPES = ("bld-linux64", "try-linux64")
+BUILD = "Linux x86-64 mozilla-central build"
+TRY = "Linux x86-64 try build"
+COMMAND_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(kw_only=True, slots=True)
+class Farm:
+    """`settings` is farmhand.yml as data; change it freely, it is written before each command."""
+
+    directory: Path
+    ec2: Ec2Server
+    scheduler: sa.Engine
+    shape: str
+    settings: dict[str, Any]
+    subnets: dict[str, list[str]]
+    amis: dict[tuple[str, str], str]
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls, directory: Path, ec2: Ec2Server, *, scheduler_url: str | None = None, shape: str = "C"
+    ) -> "Farm":
+        """Make networks, images and prices in both regions, and an empty scheduler database."""
+        url = scheduler_url or f"sqlite:///{directory}/scheduler.sqlite"
+        scheduler = sa.create_engine(url)
+        scheduler_schemas.create_shape(scheduler, shape)
+        zones = {region: (f"{region}a", f"{region}b") for region in REGIONS}
+        subnets = {r: [ec2.add_subnet(r, zone, free=100) for zone in zones[r]] for r in REGIONS}
+        amis = {
+            (r, t): ec2.add_image(r, f"spot-{t}", tags={"moz-type": t})
+            for r in REGIONS
+            for t in TYPES
+        }
+        ec2.seed_prices(
+            [
+                {"region": r, "az": zone, "ec2_type": ec2_type, "price_usd_per_hour": price}
+                for r in REGIONS
+                for zone in zones[r]
+                for ec2_type, price in (("c7i.xlarge", 0.05), ("m7i.xlarge", 0.08))
+            ]
+        )
+        (directory / "worker.user-data.j2").write_text(
+            "#!/bin/sh\necho {{ hostname }} {{ launch_id }}\n"
+        )
+        farm = cls(
+            directory=directory,
+            ec2=ec2,
+            scheduler=scheduler,
+            shape=shape,
+            settings=_settings(url, subnets),
+            subnets=subnets,
+            amis=amis,
+        )
+        farm.environ = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            **ec2.env(),
+            "FARMHAND_STATE": str(directory / "state"),
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        }
+        return farm
+
+    @property
+    def watch(self) -> dict[str, Any]:
+        """The section `watch_pending`, to change."""
+        section: dict[str, Any] = self.settings["watch_pending"]
+        return section
+
+    @property
+    def config_path(self) -> Path:
+        """Where farmhand.yml is."""
+        return self.directory / "farmhand.yml"
+
+    @property
+    def database(self) -> sa.Engine:
+        """The embedded farm database."""
+        return sa.create_engine(f"sqlite:///{self.directory}/state/farmhand.db")
+
+    def rows(self, statement: str) -> list[Mapping[str, Any]]:
+        """Read rows of the farm database."""
+        with self.database.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(sa.text(statement))]
+
+    def add_pending(
+        self, builder: str = BUILD, count: int = 1, *, age_s: float = 60, **more: Any
+    ) -> None:
+        """Let requests wait."""
+        submitted_at = int(time.time() - age_s)
+        scheduler_schemas.add_requests(
+            self.scheduler, self.shape, builder, count, submitted_at=submitted_at, **more
+        )
+
+    def write_config(self) -> Path:
+        """Write farmhand.yml as `settings` has it."""
+        self.config_path.write_text(yaml.safe_dump(self.settings, sort_keys=False))
+        return self.config_path
+
+    def command(self, *args: str, program: str = "watch_pending") -> list[str]:
+        """Say how a command is started; with this farm's farmhand.yml unless `-c` is among `args`."""
+        words = [sys.executable, "-m", f"{program}.cli", *args]
+        return words if "-c" in args else [*words, "-c", str(self.write_config())]
+
+    def start(
+        self, *args: str, program: str = "watch_pending", **environ: str
+    ) -> "subprocess.Popen[str]":
+        """Start a command and do not wait for it."""
+        return subprocess.Popen(
+            self.command(*args, program=program),
+            env={**self.environ, **environ},
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *args: str, program: str = "watch_pending", **environ: str) -> Finished:
+        """Run a command to its end."""
+        process = self.start(*args, program=program, **environ)
+        out, err = process.communicate(timeout=COMMAND_TIMEOUT_S)
+        return Finished(code=process.returncode, out=out, err=err)
+
+    def names(self) -> list[str]:
+        """List the names of all live instances."""
+        return sorted(
+            str(item["name"])
+            for item in self.ec2.instances()
+            if item["state"] not in {"terminated", "shutting-down"}
+        )
+
+
+def _settings(url: str, subnets: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    types = {
+        name: {
+            "names": f"{name}-%03d",
+            "user_data": "worker.user-data.j2",
+            "regions": {
+                r: {"subnets": list(subnets[r]), "ec2_type": "c7i.xlarge"} for r in REGIONS
+            },
+        }
+        for name in TYPES
+    }
+    rules = [
+        {"ec2_type": name, "max_price_usd_per_hour": 0.2} for name in ("c7i.xlarge", "m7i.xlarge")
+    ]
+    limits = {scope: dict.fromkeys(TYPES, 100) for scope in ("global", *REGIONS)}
+    return {
+        "farm": "test",
+        "watch_pending": {
+            "scheduler_db": url,
+            "buildermap": {"Linux x86-64 try": "try-linux64", "Linux": "bld-linux64"},
+            "region_priorities": dict.fromkeys(REGIONS, 1),
+            "instance_types": types,
+            "spot": {"rules": {name: deepcopy(rules) for name in TYPES}, "limits": limits},
+            "on_demand": {"limits": {"global": dict.fromkeys(TYPES, 0)}},
+        },
+    }
