@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "farmhand/__init__.py").read_text())
-assert VERSION is not None
+if VERSION is None:
+    raise SystemExit("farmhand/__init__.py has no __version__")
 
 setup(
     name="farmhand",

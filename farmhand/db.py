@@ -176,8 +176,8 @@ class FarmDb:
 def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, reading: bool) -> FarmDb:
     """Open the farm database for a command.
 
-    The embedded default is created and upgraded by itself; when only `reading`, a missing one counts
-    as empty and nothing is written.
+    The embedded default is created and upgraded by itself; when only `reading`, a missing one
+    counts as empty and nothing is written.
 
     Raises BadInput when its version or its farm's name is not ours, Unavailable when it is away.
     """
@@ -227,7 +227,8 @@ def check_version(engine: Engine) -> None:
         oldest = connection.execute(sa.select(records.schema_info.c.compatible_from)).scalar_one()
     if _release(__version__) < _release(oldest):
         raise BadInput(
-            f"the farm database needs farmhand {oldest} or newer, this is {__version__}: upgrade this host"
+            f"the farm database needs farmhand {oldest} or newer, this is {__version__}: "
+            "upgrade this host"
         )
 
 
@@ -250,7 +251,7 @@ def check_farm(database: FarmDb, farm: str, *, reading: bool) -> None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring a database to this release's revision; nothing is half done where DDL is transactional."""
+    """Bring a database to this release's revision."""
     from alembic import command
     from alembic.config import Config
 

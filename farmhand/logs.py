@@ -24,7 +24,7 @@ class OneLineFormatter(logging.Formatter):
         super().__init__(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        """Escape control characters; a traceback, which comes after the message, keeps its lines."""
+        """Escape control characters; a traceback, which comes after, keeps its lines."""
         record.message = one_line(record.message)
         return super().formatMessage(record)
 

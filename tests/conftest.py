@@ -1,4 +1,4 @@
-"""Fixtures for all tests: nothing real by default; real services where a test is marked `integration`."""
+"""Fixtures: nothing real by default; real services where a test is marked `integration`."""
 
 import subprocess
 from collections.abc import Iterator

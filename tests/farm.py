@@ -1,4 +1,4 @@
-"""A small farm for integration tests: a scheduler database, a configuration, and commands run for real."""
+"""A small farm for integration tests: a scheduler database, settings, and commands run for real."""
 
 import json
 import os
@@ -130,7 +130,7 @@ class Farm:
         return self.config_path
 
     def command(self, *args: str, program: str = "watch_pending") -> list[str]:
-        """Say how a command is started; with this farm's farmhand.yml unless `-c` is among `args`."""
+        """Say how a command is started; with this farm's farmhand.yml unless `-c` is given."""
         words = [sys.executable, "-m", f"{program}.cli", *args]
         return words if "-c" in args else [*words, "-c", str(self.write_config())]
 

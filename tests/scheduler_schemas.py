@@ -248,7 +248,7 @@ class _Farm:
         if self.connection.dialect.name == "postgresql":
             for name in tables:
                 sequence = sa.func.pg_get_serial_sequence(name, "id")
-                self.connection.execute(sa.select(sa.func.setval(sequence, self.next_id(name))))
+                self.connection.execute(sa.select(sa.func.setval(sequence, self.next_id(name), False)))
 
     def owner_key(self) -> dict[str, int]:
         """Return who claims: the master (C), its object (B); in A the request itself tells."""

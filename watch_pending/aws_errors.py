@@ -1,4 +1,7 @@
-"""What an EC2 error means for a launch; pure. Source: EC2's error codes, and what peers met in production."""
+"""What an EC2 error means for a launch; pure.
+
+Source: EC2's list of error codes, and what peers of this tool met in production.
+"""
 
 from enum import Enum, auto
 

@@ -17,8 +17,8 @@ HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def make_finder(directory: Path, server: str, username: str, password: str) -> Callable[[str], str]:
     """Make a function that gives a host's certificate: from the directory, else from the server.
 
-    A fetched one is kept as a file of the host's name, readable by this user alone. The function raises
-    BadInput or Unavailable, naming the server.
+    A fetched one is kept as a file of the host's name, readable by this user alone. The function
+    raises BadInput or Unavailable, naming the server.
     """
 
     def find(host: str) -> str:

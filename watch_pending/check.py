@@ -66,7 +66,7 @@ def check_settings(
 
 
 def check_types(watch: WatchPending) -> Iterator[Finding]:
-    """Find mapped types without an entry, types nothing maps to, and jacuzzis that can't be served."""
+    """Find mapped types without an entry, types nothing maps to, jacuzzis nobody can serve."""
     mapped = set(watch.buildermap.values())
     for pattern, name in watch.buildermap.items():
         if name not in watch.instance_types:
@@ -117,15 +117,11 @@ def check_limits(watch: WatchPending) -> Iterator[Finding]:
                 if name not in watch.spot.limits.get(scope, {}):
                     where, message = f"spot.limits.{scope}", f"{name} has none, which means 0"
                     yield Finding(code="absent_limit", where=where, message=message, severe=False)
-        if any(place.ec2_type for place in settings.regions.values()):
-            if name not in watch.on_demand.limits.get("global", {}):
-                message = f"{name} has none, which means 0: never on demand"
-                yield Finding(
-                    code="absent_limit",
-                    where="on_demand.limits.global",
-                    message=message,
-                    severe=False,
-                )
+        on_demand = any(place.ec2_type for place in settings.regions.values())
+        if on_demand and name not in watch.on_demand.limits.get("global", {}):
+            where = "on_demand.limits.global"
+            message = f"{name} has none, which means 0: never on demand"
+            yield Finding(code="absent_limit", where=where, message=message, severe=False)
         for section, limits in (("spot", watch.spot.limits), ("on_demand", watch.on_demand.limits)):
             regional = [limits[r][name] for r in settings.regions if name in limits.get(r, {})]
             most = limits.get("global", {}).get(name)
@@ -136,7 +132,7 @@ def check_limits(watch: WatchPending) -> Iterator[Finding]:
 
 
 def check_templates(watch: WatchPending) -> Iterator[Finding]:
-    """Render each user data template once, with made-up values; Jinja2 and Python's fields alike."""
+    """Render each user data template once, with made-up values."""
     for name, settings in watch.instance_types.items():
         where = f"instance_types.{name}.user_data"
         if settings.user_data is None:
@@ -173,7 +169,7 @@ def check_cloud(watch: WatchPending, regions: Iterable[str], cloud: Cloud) -> It
             if place is None:
                 continue
             where = f"instance_types.{name}.regions.{region}"
-            if choose_image(cloud.images, name, region, place.ami) is None:
+            if choose_image(cloud.images, name, region, place) is None:
                 wanted = place.ami or f"an available AMI of ours tagged moz-type={name}"
                 yield Finding(code="missing_ami", where=where, message=f"{wanted} does not exist")
             for subnet_id in dict.fromkeys(place.subnets):

@@ -1,4 +1,4 @@
-"""The `watch-pending` command: its verbs and their options. What a verb needs is imported inside it."""
+"""The `watch-pending` command: verbs and options. What a verb needs is imported inside it."""
 
 from pathlib import Path
 
@@ -34,12 +34,15 @@ def run(
 
     \b
     Exit codes: 0 done, also when limits or capacity left demand unserved; 2 bad configuration;
-    3 something failed, the rest was done; 4 a database or EC2 did not answer; 75 another run was first.
+    3 something failed, the rest was done; 4 a database or EC2 did not answer; 75 another run won.
     """
+    from dataclasses import replace
+
     from watch_pending.run import run_once
     from watch_pending.settings import load_settings
 
-    return run_once(run, load_settings(run, secrets, regions), cached_cert_dir)
+    settings = load_settings(run, secrets, regions)
+    return run_once(run, replace(settings, certificate_directory=cached_cert_dir))
 
 
 @farm_command(main, "explain", command="watch-pending", changes=False)
@@ -70,7 +73,7 @@ def check(
 ) -> Result:
     """Look for mistakes in the configuration, against the databases and EC2 too.
 
-    Rules of the buildermap are tried on every builder the scheduler database knows, and on BUILDERs.
+    The buildermap is tried on every builder the scheduler database knows, and on BUILDERs.
 
     \b
     Example:

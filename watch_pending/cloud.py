@@ -79,7 +79,7 @@ def _reads(
     places = {name: settings.regions[region] for name, settings in types.items()}
     subnets = [subnet for place in places.values() for subnet in place.subnets]
     yield "subnets", partial(ec2.find_subnets, client, region, subnets)
-    amis = [place.ami for place in places.values() if place.ami]
+    amis = [ami for place in places.values() for ami in (place.ami, place.ami_if_untagged) if ami]
     tagged = [name for name, place in places.items() if not place.ami]
     yield "images", partial(ec2.find_images, client, region, amis, tagged)
     ec2_types = {rule.ec2_type for name in types for rule in config.spot.rules.get(name, ())}

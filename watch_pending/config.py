@@ -80,13 +80,17 @@ class Disk:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """How an instance type is launched in one region."""
+    """How an instance type is launched in one region.
+
+    Without `ami` it is our newest AMI tagged with the instance type; `ami_if_untagged` where none is.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     subnets: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
     security_groups: tuple[NonEmpty, ...] = ()
     ami: NonEmpty | None = None
+    ami_if_untagged: NonEmpty | None = None
     ec2_type: NonEmpty | None = None
     domain: str = ""
     ssh_key: NonEmpty | None = None

@@ -1,6 +1,6 @@
 """Pending requests and machines → how many machines are needed; pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watch_pending.buildermap import Rule, match_builder
@@ -56,11 +56,12 @@ def group_demands(
     return tuple(demands), dict(sorted(unmatched.items()))
 
 
-def _urgency(demand: Demand) -> tuple[int, datetime, str, tuple[str, ...]]:
+def _urgency(demand: Demand) -> tuple[int, datetime, str, bool, tuple[str, ...]]:
     return (
         -demand.priority,
         demand.oldest,
         demand.instance_type,
+        demand.workers is not None,
         tuple(sorted(demand.workers or ())),
     )
 
@@ -96,62 +97,87 @@ def serves(name: str, demand: Demand, allocated: frozenset[str]) -> bool:
 
 
 def measure_capacity(
-    demands: Iterable[Demand], snapshot: Snapshot, config: WatchPending, now: datetime
+    demands: Sequence[Demand], snapshot: Snapshot, config: WatchPending, now: datetime
 ) -> tuple[Capacity, ...]:
     """Count, for each demand, the machines that will take one of its jobs by themselves.
 
-    A machine that several demands could use is counted for the most urgent one that needs it.
+    A machine that several demands could use counts for one of those that need it, so that the
+    fewest new ones are needed; the most urgent demand chooses first.
     """
     allocated = allocated_workers(config)
     idle = _idle_machines(snapshot)
     in_flight = _machines_in_flight(snapshot, config, now)
-    taken: set[str] = set()
-    capacities = []
-    for demand in demands:
-        mine = [
-            [
-                name
-                for name in machines.get(demand.instance_type, ())
-                if name not in taken and serves(name, demand, allocated)
-            ]
+    usable = [
+        [
+            name
             for machines in (idle, in_flight)
+            for name in sorted(machines.get(demand.instance_type, ()))
+            if serves(name, demand, allocated)
         ]
-        capacities.append(Capacity(idle=len(mine[0]), in_flight=len(mine[1])))
-        taken.update((mine[0] + mine[1])[: demand.pending])
+        for demand in demands
+    ]
+    owners = _share_machines([demand.pending for demand in demands], usable)
+    capacities = []
+    for index, demand in enumerate(demands):
+        mine = {name for name in usable[index] if owners.get(name, index) == index}
+        counted_idle = len(mine & idle.get(demand.instance_type, set()))
+        capacities.append(Capacity(idle=counted_idle, in_flight=len(mine) - counted_idle))
     return tuple(capacities)
 
 
-def _idle_machines(snapshot: Snapshot) -> dict[str, list[str]]:
+def _share_machines(pending: Sequence[int], usable: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Give machines to the demands that can use them: machine → index of the demand.
+
+    Where a demand is left short, others move to machines it has no use for (augmenting paths), so
+    that no other sharing serves more jobs.
+
+    >>> _share_machines([1, 1], [["w1", "w2"], ["w1"]])
+    {'w1': 1, 'w2': 0}
+    """
+    owners: dict[str, int] = {}
+
+    def find_one_more(index: int, asked: set[int]) -> bool:
+        asked.add(index)
+        for name in usable[index]:
+            owner = owners.get(name)
+            if owner is None or (owner not in asked and find_one_more(owner, asked)):
+                owners[name] = index
+                return True
+        return False
+
+    for index, wanted in enumerate(pending):
+        free = [name for name in usable[index] if name not in owners][:wanted]
+        owners |= dict.fromkeys(free, index)
+        for _ in range(wanted - len(free)):
+            if not find_one_more(index, set()):
+                break
+    return owners
+
+
+def _idle_machines(snapshot: Snapshot) -> dict[str, set[str]]:
     """Instance type → names of workers, in the cloud or not, that would be given a build now."""
     workers = snapshot.workers or {}
-    types = {
-        worker.name: worker.instance_type for worker in snapshot.inventory if not worker.market
-    }
-    types |= {
-        instance.name: instance.instance_type
-        for instance in own_instances(snapshot)
-        if instance.state in UP_STATES
-    }
-    idle: dict[str, list[str]] = {}
-    for name, instance_type in types.items():
-        worker = workers.get(name)
-        if worker is not None and is_idle(worker):
-            idle.setdefault(instance_type, []).append(name)
+    hardware = [(w.name, w.instance_type) for w in snapshot.inventory if not w.market]
+    instances = [(i.name, i.instance_type) for i in own_instances(snapshot) if i.state in UP_STATES]
+    idle: dict[str, set[str]] = {}
+    for name, instance_type in (*hardware, *instances):
+        if name in workers and is_idle(workers[name]):
+            idle.setdefault(instance_type, set()).add(name)
     return idle
 
 
 def _machines_in_flight(
     snapshot: Snapshot, config: WatchPending, now: datetime
-) -> dict[str, list[str]]:
+) -> dict[str, set[str]]:
     """Instance type → names of machines that will be connected soon."""
     workers = snapshot.workers or {}
-    in_flight: dict[str, list[str]] = {}
+    in_flight: dict[str, set[str]] = {}
     for launch in snapshot.open_launches:
-        in_flight.setdefault(launch.instance_type, []).append(launch.name)
+        in_flight.setdefault(launch.instance_type, set()).add(launch.name)
     for instance in own_instances(snapshot):
         worker = workers.get(instance.name)
         if instance.state in UP_STATES and is_in_flight(instance, worker, config, now):
-            in_flight.setdefault(instance.instance_type, []).append(instance.name)
+            in_flight.setdefault(instance.instance_type, set()).add(instance.name)
     return in_flight
 
 

@@ -200,7 +200,7 @@ def find_subnets(client: "EC2Client", region: str, ids: Iterable[str]) -> tuple[
 def find_images(
     client: "EC2Client", region: str, amis: Iterable[str], instance_types: Iterable[str]
 ) -> tuple[Image, ...]:
-    """Find the available ones of the AMIs named, and our own AMIs tagged with the instance types."""
+    """Find the available ones of the AMIs named, and our own tagged with the instance types."""
     found: dict[str, Image] = {}
     amis, instance_types = sorted(set(amis)), sorted(set(instance_types))
     available: FilterTypeDef = {"Name": "state", "Values": ["available"]}

@@ -61,11 +61,12 @@ def give_reasons(item: DemandPlan) -> Iterable[str]:
     """Say in words what becomes of a demand; pure."""
     demand, capacity = item.demand, item.capacity
     if demand.workers is not None:
-        yield f"its jacuzzi allows {len(demand.workers)} workers: {', '.join(sorted(demand.workers))}"
+        names = ", ".join(sorted(demand.workers))
+        yield f"its jacuzzi allows {len(demand.workers)} workers: {names}"
     others = f" of {len(demand.builders)} builders" if len(demand.builders) > 1 else ""
     yield (
-        f"{demand.pending} requests{others} wait for {demand.instance_type}; {capacity.idle} machines are "
-        f"idle, {capacity.in_flight} in flight: {item.need} needed"
+        f"with this one, {demand.pending} requests{others} wait for {demand.instance_type}; "
+        f"{capacity.idle} machines are idle, {capacity.in_flight} in flight: {item.need} needed"
     )
     if item.need and item.launches:
         yield f"{len(item.launches)} would start now, first {item.launches[0].name}"

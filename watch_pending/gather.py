@@ -84,8 +84,8 @@ def read_journal(database: FarmDb, farm: str) -> Journal:
 def assemble(farm: str, scheduler: Scheduler, journal: Journal, cloud: Cloud) -> Snapshot:
     """Put together what was read; pure.
 
-    An instance that was seen a short while ago, or whose region is lost, still counts: EC2's answers
-    may lag. A launch whose instance is seen no longer counts by itself.
+    An instance that was seen a short while ago, or whose region is lost, still counts: EC2's
+    answers may lag. A launch whose instance is seen no longer counts by itself.
     """
     shown = {instance.instance_id for instance in cloud.instances}
     connected_at = {key: known.last_connected_at for key, (known, _) in journal.known.items()}

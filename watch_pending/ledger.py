@@ -62,7 +62,7 @@ class Ledger:
         )
 
     def market_headroom(self, market: Market, instance_type: str) -> int:
-        """Machines of a type that its market's global limit still allows; no limit set means none."""
+        """Machines of a type that its market's global limit still allows; no limit means none."""
         limit = self._limits(market).get("global", {}).get(instance_type, 0)
         return max(0, limit - self.live[market, instance_type])
 
@@ -111,8 +111,8 @@ class Ledger:
                 by=by, reason=f"{instance_type} has no spot limit in {offer.region}, which means 0"
             )
         if limit is not None and live >= limit:
-            reason = f"the {offer.market} limit of {instance_type} in {offer.region} is {limit}, {live} live"
-            return Refusal(by=by, reason=reason)
+            what = f"the {offer.market} limit of {instance_type} in {offer.region}"
+            return Refusal(by=by, reason=f"{what} is {limit}, {live} live")
         return None
 
     def _money_refusal(self, offer: Offer) -> Refusal | None:
@@ -126,10 +126,8 @@ class Ledger:
                 by=by, reason=f"the price of {unpriced} is unknown: set usd_per_hour for it"
             )
         if self.usd_per_hour + (offer.price_usd_per_hour or 0) > cap:
-            return Refusal(
-                by=by,
-                reason=f"{self.usd_per_hour:.2f} of {cap:.2f} USD/h are spent, the next is too dear",
-            )
+            spent = f"{self.usd_per_hour:.2f} of {cap:.2f} USD/h are spent"
+            return Refusal(by=by, reason=f"{spent}, {offer.ec2_type} is too dear")
         return None
 
     def _address_refusal(self, offer: Offer, subnets: tuple[str, ...]) -> Refusal | None:
@@ -150,7 +148,7 @@ class Ledger:
 
 
 def price_of(machine: Machine, snapshot: Snapshot, config: WatchPending) -> float | None:
-    """Find what a machine costs an hour now: the list price, or the spot market's; None: unknown."""
+    """Find what a machine costs an hour now, by the list or the spot market; None: unknown."""
     if machine.market is Market.ON_DEMAND:
         return config.usd_per_hour.get(machine.ec2_type)
     settings = config.instance_types.get(machine.instance_type)

@@ -81,7 +81,7 @@ class OpenLaunch(Machine):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpotPrice:
-    """The newest price of an EC2 type in one availability zone. Source: DescribeSpotPriceHistory."""
+    """An EC2 type's newest price in a zone. Source: DescribeSpotPriceHistory."""
 
     region: str
     availability_zone: str

@@ -93,9 +93,10 @@ class _Region:
     domain: str = ""
     distro: str = ""
     instance_type: config.NonEmpty | None = None
+    ami: config.NonEmpty | None = None
     ssh_key: config.NonEmpty | None = None
     instance_profile_name: config.NonEmpty | None = None
-    use_public_ip: bool = True  # the original's watch-pending always asked for one
+    use_public_ip: bool = False  # the original always took one; ours must be asked
     device_map: Mapping[str, _Device] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -217,10 +218,11 @@ def _names(hostname: str | None) -> str | Mapping[config.Market, str]:
 
 
 def _place(region: _Region) -> config.Place:
-    """Convert one region; its `ami` is left out: the original launches the newest tagged AMI."""
+    """Convert one region; like the original, it takes the newest tagged AMI before its `ami`."""
     return config.Place(
         subnets=tuple(dict.fromkeys(region.subnet_ids)),
         security_groups=tuple(dict.fromkeys(region.security_group_ids)),
+        ami_if_untagged=region.ami,
         ec2_type=region.instance_type,
         domain=region.domain,
         ssh_key=region.ssh_key,

@@ -1,6 +1,6 @@
 """Buildbot's scheduler database → what waits, and who could take it. Read only, never migrated.
 
-Its tables changed shape twice; which one it is, is told by looking (`detect_shape`), not by a version.
+Its tables changed shape twice; `detect_shape` tells by looking which it is, not by a version.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ builder_masters = sa.table("builder_masters", sa.column("builderid"), sa.column(
 class Shape:
     """What a scheduler database looks like.
 
-    `claims`: a column of the request (0.8.0 to 0.8.4) or a table of its own. `builder`: the request holds
-    its name (0.8) or its id (0.9 and later). `workers`: the table that has them, if connections are known.
+    `claims`: a column of the request (0.8.0 to 0.8.4) or a table. `builder`: the request holds its
+    name (0.8) or its id (0.9 and later). `workers`: their table, if connections are known.
     """
 
     claims: Literal["column", "table"]
@@ -84,8 +84,8 @@ def read_pending(
 ) -> tuple[PendingRequests, ...]:
     """Count the requests that wait and can start, by builder and priority.
 
-    Only requests submitted between `max_age_s` and `min_age_s` ago count. Without a source stamp, or
-    where no active master has the builder, a request never starts, so it is not counted.
+    Only requests submitted between `max_age_s` and `min_age_s` ago count. Without a source stamp,
+    or where no active master has the builder, a request never starts, so it is not counted.
     """
     waiting = _waiting(shape, now=now, min_age_s=min_age_s, max_age_s=max_age_s)
     count, oldest = sa.func.count().label("n"), sa.func.min(requests.c.submitted_at).label("oldest")
@@ -171,7 +171,7 @@ def _read_by_id(
 
 
 def _grouping(connection: Connection) -> sa.ColumnElement[Any]:
-    """Group by builder name without walking its index, exactly, also where names compare loosely."""
+    """Group by builder name, exactly, without walking its index."""
     dialect = connection.dialect.name
     if dialect == "sqlite":
         return sa.literal_column("+br.buildername")
@@ -181,7 +181,7 @@ def _grouping(connection: Connection) -> sa.ColumnElement[Any]:
 
 
 def read_workers(connection: Connection, shape: Shape) -> dict[str, WorkerStatus] | None:
-    """Read how Buildbot sees each worker by name; None where the database does not tell (0.8)."""
+    """Read how Buildbot sees each worker, by name; None where the database can't tell (0.8)."""
     if shape.workers is None:
         return None
     name = shape.workers

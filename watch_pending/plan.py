@@ -2,8 +2,8 @@
 
 What a plan promises, whatever the snapshot:
 
-- no demand gets more machines than it needs, and no limit is passed: by market and instance type (global
-  and by region), most per run, dollars per hour, free addresses of a subnet;
+- no demand gets more machines than it needs, and no limit is passed: by market and instance type
+  (global and by region), most per run, dollars per hour, free addresses of a subnet;
 - a name in use anywhere is not given, and no name is given twice;
 - every machine less than needed has a cut that says why;
 - the order of what was read does not matter;
@@ -112,7 +112,7 @@ class _Filler:
         cuts: list[Cut],
         rejected: list[str],
     ) -> None:
-        """Take what one market gives; each cut is counted against what was wanted of that market."""
+        """Take what one market gives; each cut is counted against what was wanted of it."""
         instance_type = self.demand.instance_type
         section = "spot" if market is Market.SPOT else "on_demand"
         most = min(wanted, self.ledger.market_headroom(market, instance_type))
@@ -145,7 +145,7 @@ class _Filler:
     def _take(
         self, stages: list[tuple[tuple[Offer, ...], int]], names: list[str]
     ) -> tuple[list[Launch], list[Refusal]]:
-        """Walk the stages; in each, take up to its share from the first offer that nothing forbids."""
+        """Walk the stages; in each, take up to its share of the first offer nothing forbids."""
         instance_type = self.demand.instance_type
         regions = self.config.instance_types[instance_type].regions
         launches: list[Launch] = []
@@ -179,7 +179,7 @@ class _Filler:
     def _stages(
         self, market: Market, wanted: int
     ) -> tuple[list[tuple[tuple[Offer, ...], int]], list[str]]:
-        """List the offers to try in turn, each with the most to take of it; and what is rejected."""
+        """List the offers to try in turn, with the most to take of each, and what is rejected."""
         instance_type = self.demand.instance_type
         if market is Market.SPOT:
             spot = rank_spot_offers(instance_type, self.config, self.snapshot, self.regions)
@@ -287,8 +287,8 @@ def _open_launch(outcome: Outcome) -> OpenLaunch:
 def settle(plans: Sequence[Plan], outcomes: Iterable[Outcome]) -> Plan:
     """Sum up the plans of one run, each made after the one before was applied.
 
-    Its launches are those that happened, or may have; its cuts are the first plan's and those that are
-    left at the end.
+    Its launches are those that happened, or may have; its cuts are the first plan's and those that
+    are left at the end.
     """
     started = {item.launch for item in outcomes if item.status in {Status.LAUNCHED, Status.UNKNOWN}}
     demands = []

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from farmhand.output import format_time, print_table
-from watch_pending.models import Launch, Outcome, Plan, Status
+from watch_pending.models import Launch, Offer, Outcome, Plan, Status
 
 
 def plan_to_json(
     farm: str, now: datetime, plan: Plan, outcomes: Iterable[Outcome]
 ) -> dict[str, Any]:
-    """Format what `run --json` and `run --dry-run --json` print; docs/watch-pending.md has the contract."""
+    """Format what `run --json` and `run --dry-run --json` print: docs/watch-pending.md."""
     matched = sum(item.demand.pending for item in plan.demands)
     return {
         "farm": farm,
@@ -31,7 +31,7 @@ def plan_to_json(
                     {"by": cut.by, "from": cut.before, "to": cut.after, "reason": cut.reason}
                     for cut in item.cuts
                 ],
-                "launches": group_launches(item.launches),
+                "launches": launches_to_json(item.launches),
                 "unmet": item.unmet,
             }
             for item in plan.demands
@@ -40,11 +40,8 @@ def plan_to_json(
     }
 
 
-def group_launches(launches: Iterable[Launch]) -> list[dict[str, Any]]:
-    """Group launches that differ in name only."""
-    groups: dict[Any, list[str]] = {}
-    for launch in launches:
-        groups.setdefault(launch.offer, []).append(launch.name)
+def launches_to_json(launches: Iterable[Launch]) -> list[dict[str, Any]]:
+    """Format launches as JSON, those that differ in name only as one."""
     return [
         {
             "market": offer.market.value,
@@ -56,8 +53,16 @@ def group_launches(launches: Iterable[Launch]) -> list[dict[str, Any]]:
             "price_usd_per_hour": offer.price_usd_per_hour,
             "names": names,
         }
-        for offer, names in groups.items()
+        for offer, names in group_by_offer(launches).items()
     ]
+
+
+def group_by_offer(launches: Iterable[Launch]) -> dict[Offer, list[str]]:
+    """Group launches: offer → names."""
+    groups: dict[Offer, list[str]] = {}
+    for launch in launches:
+        groups.setdefault(launch.offer, []).append(launch.name)
+    return groups
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
@@ -77,7 +82,6 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
 
 def print_plan(plan: Plan, outcomes: Sequence[Outcome], *, dry_run: bool) -> None:
     """Print what was decided and what became of it, as tables."""
-    done = {outcome.launch: outcome for outcome in outcomes}
     print_table(
         [
             "instance type",
@@ -104,28 +108,20 @@ def print_plan(plan: Plan, outcomes: Sequence[Outcome], *, dry_run: bool) -> Non
         ],
         none="Nothing that farmhand could start a machine for is waiting.",
     )
-    launches = [*plan.launches, *(launch for launch in done if launch not in plan.launches)]
-    if launches:
+    head = ["market", "EC2 type", "zone", "USD/h"]
+    if dry_run and plan.launches:
+        groups = group_by_offer(plan.launches)
         print_table(
+            ["would start", *head, "from", "names"],
             [
-                "machine",
-                "market",
-                "EC2 type",
-                "zone",
-                "USD/h",
-                "would start" if dry_run else "result",
+                [len(names), *describe_offer(offer), offer.ami, shorten_names(names)]
+                for offer, names in groups.items()
             ],
-            [
-                [
-                    launch.name,
-                    launch.offer.market.value,
-                    launch.offer.ec2_type,
-                    launch.offer.availability_zone,
-                    format_price(launch.offer.price_usd_per_hour),
-                    describe_result(done.get(launch), launch),
-                ]
-                for launch in launches
-            ],
+        )
+    elif outcomes:
+        print_table(
+            ["machine", *head, "result"],
+            rows_of_outcomes(outcomes),
         )
     if plan.unmatched:
         print_table(
@@ -139,18 +135,48 @@ def describe_demand(instance_type: str, workers: frozenset[str] | None) -> str:
     return instance_type if workers is None else f"{instance_type} (jacuzzi of {len(workers)})"
 
 
-def describe_result(outcome: Outcome | None, launch: Launch) -> str:
-    """Say what became of a launch, or what image it would start from."""
-    if outcome is None:
-        return launch.offer.ami
+def describe_offer(offer: Offer) -> list[str]:
+    """Say where a machine starts, and what it costs an hour; by columns."""
+    price = offer.price_usd_per_hour
+    return [
+        offer.market.value,
+        offer.ec2_type,
+        offer.availability_zone,
+        "unknown" if price is None else f"{price:.4f}",
+    ]
+
+
+def shorten_names(names: Sequence[str]) -> str:
+    """List names, the middle of many left out.
+
+    >>> shorten_names(["bld-1", "bld-2", "bld-3", "bld-4"])
+    'bld-1, bld-2 … bld-4'
+    """
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]}, {names[1]} … {names[-1]}"
+
+
+def rows_of_outcomes(outcomes: Iterable[Outcome]) -> list[list[object]]:
+    """Make a row of each machine, but one of all that an offer without capacity could not give."""
+    rows: list[list[object]] = []
+    refused: dict[tuple[Offer, str], int] = {}
+    for item in outcomes:
+        offer = item.launch.offer
+        if item.status in {Status.NO_CAPACITY, Status.NOT_TRIED}:
+            refused[offer, item.reason] = refused.get((offer, item.reason), 0) + 1
+        else:
+            rows.append([item.launch.name, *describe_offer(offer), describe_result(item)])
+    rows += [
+        [f"({count} not started)", *describe_offer(offer), reason]
+        for (offer, reason), count in refused.items()
+    ]
+    return rows
+
+
+def describe_result(outcome: Outcome) -> str:
+    """Say what became of a launch."""
     if outcome.status is Status.LAUNCHED:
         return str(outcome.instance_id)
     return f"{outcome.status.value.replace('_', ' ')}: {outcome.reason}"
-
-
-def format_price(price: float | None) -> str:
-    """Format dollars per hour."""
-    return "unknown" if price is None else f"{price:.4f}"
 
 
 def count_by_status(outcomes: Iterable[Outcome]) -> Mapping[Status, int]:

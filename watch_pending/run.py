@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farmhand.command import Result, Run
@@ -29,7 +28,7 @@ log = logging.getLogger("watch-pending")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
-    """What a run has read. `cloud` is None where nothing that waits needs EC2, so it was not asked."""
+    """What a run has read; `cloud` is None where nothing waits that needs EC2."""
 
     snapshot: Snapshot
     scheduler: gather.Scheduler
@@ -38,7 +37,7 @@ class Sight:
     aws: "Aws | None" = None
 
 
-def run_once(run: Run, settings: WatchPendingSettings, cert_dir: Path | None) -> Result:
+def run_once(run: Run, settings: WatchPendingSettings) -> Result:
     """Start what is needed, or only show it."""
     if run.dry_run:
         database = settings.open_database(reading=True)
@@ -50,7 +49,7 @@ def run_once(run: Run, settings: WatchPendingSettings, cert_dir: Path | None) ->
     with exclusive(settings.state_directory, "watch-pending-run"):
         database = settings.open_database(reading=False)
         with recorded(database, run) as record:
-            record.result = _run(run, settings, database, record, cert_dir)
+            record.result = _run(run, settings, database, record)
     _push(settings, record.result)
     return record.result
 
@@ -60,7 +59,6 @@ def _run(
     settings: WatchPendingSettings,
     database: FarmDb,
     record: Record,
-    cert_dir: Path | None,
 ) -> Result:
     sight = look(run, settings, database)
     if sight.cloud is None:
@@ -68,7 +66,7 @@ def _run(
             queries.write_connected(connection, gather.connected_names(sight.scheduler))
     else:
         gather.write_sightings(database, settings.farm, sight.scheduler, sight.cloud)
-    plan, outcomes = _launch(run, settings, database, record, sight, cert_dir)
+    plan, outcomes = _launch(run, settings, database, record, sight)
     report(run, settings, plan, outcomes)
     return summarize(sight, plan, outcomes)
 
@@ -112,7 +110,6 @@ def _launch(
     database: FarmDb,
     record: Record,
     sight: Sight,
-    cert_dir: Path | None,
 ) -> tuple[Plan, list[Outcome]]:
     """Apply the plan, and plan again on what that showed, until nothing is left to start."""
     snapshot, outcomes = sight.snapshot, list[Outcome]()
@@ -129,7 +126,7 @@ def _launch(
         run_id=record.run_id,
         aws=sight.aws,
         templates=settings.read_templates(),
-        find_certificate=settings.make_certificate_finder(cert_dir),
+        find_certificate=settings.make_certificate_finder(),
     )
     pace = Pace()
     while plans[-1].launches and run.remaining_s() > 0:

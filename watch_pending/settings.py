@@ -32,6 +32,7 @@ class WatchPendingSettings:
     database_url: URL
     database_embedded: bool
     state_directory: Path
+    certificate_directory: Path | None = None
 
     def open_database(self, *, reading: bool) -> FarmDb:
         """Open the farm database; only a verb that changes things may create or upgrade it."""
@@ -53,8 +54,8 @@ class WatchPendingSettings:
             if settings.user_data is not None
         }
 
-    def make_certificate_finder(self, directory: Path | None) -> Callable[[str], str | None]:
-        """Make the function that gives a host its puppet certificate, or None where none are kept."""
+    def make_certificate_finder(self) -> Callable[[str], str | None]:
+        """Make the function that gives a host its puppet certificate, or None without a server."""
         originals = self.originals
         if not (
             originals.getcert_server and originals.deploy_username and originals.deploy_password
@@ -63,7 +64,7 @@ class WatchPendingSettings:
         from watch_pending.certificates import make_finder
 
         return make_finder(
-            directory or self.state_directory / "certificates",
+            self.certificate_directory or self.state_directory / "certificates",
             originals.getcert_server,
             originals.deploy_username,
             originals.deploy_password.get_secret_value(),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from watch_pending.config import InstanceType, Market, SpotRule, WatchPending
+from watch_pending.config import InstanceType, Market, Place, SpotRule, WatchPending
 from watch_pending.models import Exhausted, Image, Launch, Offer, Snapshot, SpotPrice
 
 # The price must be this far below what we would pay, or the machine is soon lost again.
@@ -19,20 +19,21 @@ class Offers:
 
 
 def choose_image(
-    images: Iterable[Image], instance_type: str, region: str, ami: str | None
+    images: Iterable[Image], instance_type: str, region: str, place: Place
 ) -> Image | None:
     """Find the AMI that is named, else the newest one tagged with the instance type."""
-    here = [image for image in images if image.region == region]
-    if ami is not None:
-        return next((image for image in here if image.ami == ami), None)
-    tagged = [image for image in here if image.instance_type == instance_type]
-    return max(tagged, key=lambda image: (image.created, image.ami), default=None)
+    here = {image.ami: image for image in images if image.region == region}
+    if place.ami is not None:
+        return here.get(place.ami)
+    tagged = [image for image in here.values() if image.instance_type == instance_type]
+    newest = max(tagged, key=lambda image: (image.created, image.ami), default=None)
+    return newest or here.get(place.ami_if_untagged or "")
 
 
 def places_in(
     instance_type: str, settings: InstanceType, snapshot: Snapshot, regions: Iterable[str]
 ) -> tuple[dict[str, Image], list[str]]:
-    """Find the regions an instance type can be launched in: region → AMI; and why not the others."""
+    """Find the regions an instance type can start in: region → AMI; and why not the others."""
     usable: dict[str, Image] = {}
     rejected = []
     for region in regions:
@@ -41,7 +42,7 @@ def places_in(
             rejected.append(f"{region}: {instance_type} has no settings for it")
         elif region in snapshot.lost_regions:
             rejected.append(f"{region}: {snapshot.lost_regions[region]}")
-        elif (image := choose_image(snapshot.images, instance_type, region, place.ami)) is None:
+        elif (image := choose_image(snapshot.images, instance_type, region, place)) is None:
             wanted = place.ami or f"an AMI of ours tagged moz-type={instance_type}"
             rejected.append(f"{region}: {wanted} does not exist or is not available")
         else:
@@ -68,8 +69,8 @@ def rank_spot_offers(
 ) -> Offers:
     """Rank (region, zone, EC2 type) by price ÷ performance constant, over all regions together.
 
-    An offer whose price is above 80 % of what we would pay is rejected. Ties: by region priority, then
-    zone, then the rules' order.
+    An offer whose price is above 80 % of what we would pay is rejected. Ties: by region priority,
+    then zone, then the rules' order.
     """
     settings = config.instance_types[instance_type]
     usable, rejected = places_in(instance_type, settings, snapshot, regions)
@@ -116,8 +117,8 @@ def why_not_spot(offer: Offer, rule: SpotRule) -> str | None:
     most = BID_SHARE * rule.max_price_usd_per_hour
     if offer.price_usd_per_hour > most:
         return (
-            f"{offer.price_usd_per_hour:.4f} USD/h is above 80 % of the {rule.max_price_usd_per_hour:.4f} "
-            "we would pay"
+            f"{offer.price_usd_per_hour:.4f} USD/h is above 80 % of the "
+            f"{rule.max_price_usd_per_hour:.4f} we would pay"
         )
     return None
 

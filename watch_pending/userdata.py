@@ -1,4 +1,4 @@
-"""User data from a template: Jinja2 (`.j2`), or the original's `.user-data` with Python's fields."""
+"""User data from a template: Jinja2 (`.j2`), or the original's with Python's format fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def render_user_data(template: Template, fields: Mapping[str, str | None]) -> st
         raise BadInput(
             f"{template.path}: unknown field {{{err.args[0]}}}; known: {', '.join(sorted(fields))}"
         ) from err
-    except (ValueError, IndexError, AttributeError) as err:
+    except (ValueError, IndexError, AttributeError, TypeError) as err:
         raise BadInput(f"{template.path}: {err}; a literal brace is doubled: {{{{ }}}}") from err
 
 
@@ -44,12 +44,12 @@ def _render_jinja(template: Template, fields: Mapping[str, str | None]) -> str:
     from jinja2 import Environment, StrictUndefined, TemplateError
 
     # Not HTML: a shell script or cloud-config must come out as it was written.
-    environment = Environment(
-        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True
-    )  # noqa: S701
+    environment = Environment(  # noqa: S701
+        undefined=StrictUndefined, keep_trailing_newline=True
+    )
     try:
         return environment.from_string(template.text).render(fields)
-    except TemplateError as err:
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as err:
         line = getattr(err, "lineno", None)
         where = f"{template.path}:{line}" if line else str(template.path)
-        raise BadInput(f"{where}: {err.message}; known: {', '.join(sorted(fields))}") from err
+        raise BadInput(f"{where}: {err}; known: {', '.join(sorted(fields))}") from err

@@ -217,11 +217,12 @@ def test_a_mistake_in_a_region_names_its_line_and_the_originals_key(files: Files
         ({"ssh_key": "aws-releng"}, "ssh_key", "aws-releng"),
         ({"instance_type": "c3.xlarge"}, "ec2_type", "c3.xlarge"),
         ({"instance_profile_name": "bld"}, "instance_profile", "bld"),
-        ({"use_public_ip": False}, "public_address", False),
+        ({"use_public_ip": True}, "public_address", True),
         ({"tags": {"moz-type": "bld"}}, "tags", {"moz-type": "bld"}),
         pytest.param({}, "subnets", ("subnet-1", "subnet-2"), id="a subnet twice counts once"),
-        pytest.param({}, "public_address", True, id="public unless told otherwise"),
-        pytest.param({"ami": "ami-1"}, "ami", None, id="the base AMI is not what is launched"),
+        pytest.param({}, "public_address", False, id="public only when asked"),
+        pytest.param({"ami": "ami-1"}, "ami", None, id="the base AMI is not the first choice"),
+        pytest.param({"ami": "ami-1"}, "ami_if_untagged", "ami-1", id="but it is the last"),
     ],
 )
 def test_a_region_is_converted(files: Files, region: dict[str, Any], ours: str, value: Any) -> None:

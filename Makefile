@@ -1,0 +1,56 @@
+# farmhand: everything a developer, a newcomer and CI run. `make` lists it.
+SHELL := /bin/bash
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -rs
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit lint integration soak bench newest-buildbot services clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
+
+demo: $(VENV)/installed ## a real Buildbot with waiting jobs, a local EC2, and watch-pending at work
+	@$(BIN)/python -m tests.demo
+
+test: services lint ## every test, with real services; installs them where it may
+	$(PYTEST) --require-services -n $(JOBS) --dist loadgroup
+
+check: lint ## every test that can run with what is here; says what it left out
+	$(PYTEST) -n $(JOBS) --dist loadgroup
+
+unit: $(VENV)/installed ## the tests that need nothing but Python, in seconds
+	$(PYTEST) -m "not integration"
+
+integration: $(VENV)/installed ## the tests that start real services
+	$(PYTEST) -m integration -n $(JOBS) --dist loadgroup
+
+lint: $(VENV)/installed ## format, lint and types
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+soak: services ## the same tests with large numbers; takes long
+	$(PYTEST) --require-services --soak -m soak --timeout 3600
+
+bench: services ## measure against the naive way, side by side; prints a table
+	@$(BIN)/python -m benchmarks
+
+newest-buildbot: $(VENV)/installed ## the Buildbot tests against the newest release instead of the pinned one
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/pip install --quiet --editable '.[test]'
+	$(VENV)-newest/bin/pip install --quiet --upgrade buildbot buildbot-worker buildbot-www
+	$(VENV)-newest/bin/python -m pytest -q -k buildbot
+
+services: $(VENV)/installed
+	@tools/install-services
+
+$(VENV)/installed: setup.py tools/make-venv
+	@tools/make-venv $(VENV) $(PYTHON)
+	@touch $@
+
+clean: ## remove what make made
+	rm -rf $(VENV) $(VENV)-newest build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

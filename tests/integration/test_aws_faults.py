@@ -1,0 +1,308 @@
+"""What watch-pending does on AWS's bad days: whole commands against the EC2 stand-in."""
+
+from collections import Counter
+
+import boto3
+import pytest
+
+from tests.ec2_control import Ec2Server
+from tests.ec2_state import Call
+from tests.farm import BUILD, TRY, Farm
+
+pytestmark = pytest.mark.integration
+
+EAST, WEST = "us-east-1", "us-west-2"
+BEST_ZONE = f"{EAST}a"  # prices are equal, so the first zone by name
+
+
+def regions_of(ec2: Ec2Server) -> Counter[str]:
+    return Counter(item["region"] for item in ec2.instances())
+
+
+def launches(farm: Farm) -> list[Call]:
+    return farm.ec2.calls("RunInstances")
+
+
+def use_only(farm: Farm, *ec2_types: str) -> None:
+    """Let builds run on these EC2 types only, each at most 0.20 USD an hour."""
+    farm.watch["spot"]["rules"]["bld-linux64"] = [
+        {"ec2_type": ec2_type, "max_price_usd_per_hour": 0.2} for ec2_type in ec2_types
+    ]
+
+
+# 1. credentials and regions
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        pytest.param("RequestExpired", 400, id="expired"),
+        pytest.param("AuthFailure", 401, id="wrong"),
+        pytest.param("UnauthorizedOperation", 403, id="refused"),
+    ],
+)
+def test_credentials_that_aws_does_not_take_end_in_4_and_a_line_that_says_so(
+    farm: Farm, code: str, status: int
+) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="*", code=code, status=status, message="not with these keys")
+    done = farm.run()
+    assert (done.code, done.out) == (4, "")
+    assert done.err.splitlines()[-1].endswith(
+        f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
+    )
+    assert "Traceback" not in done.err
+
+
+def test_missing_credentials_end_in_4_and_a_line_that_says_so(farm: Farm) -> None:
+    farm.add_pending()
+    del farm.environ["AWS_ACCESS_KEY_ID"], farm.environ["AWS_SECRET_ACCESS_KEY"]
+    done = farm.run(AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_CONFIG_FILE="/dev/null")
+    assert done.code == 4
+    assert "EC2 answered in no region: DescribeInstances: Unable to locate credentials" in done.err
+
+
+def test_a_region_that_is_down_stops_no_other_and_its_machines_still_count(farm: Farm) -> None:
+    farm.add_pending(count=1)
+    farm.run("-r", WEST)
+    farm.run()  # has seen the machine: from now on its instance counts, not the journal
+    farm.add_pending(count=1)
+    farm.ec2.add_fault(action="*", region=WEST, code="UnauthorizedOperation", status=403)
+    done = farm.run("--json")
+    assert done.code == 3
+    assert f"region {WEST} is left out" in done.err
+    assert [done.json["demands"][0][key] for key in ("in_flight", "need", "unmet")] == [1, 1, 0]
+    assert {i["name"]: i["region"] for i in farm.ec2.instances()} == {
+        "bld-linux64-001": WEST,
+        "bld-linux64-002": EAST,
+    }
+
+
+def test_a_region_that_hangs_stops_no_other(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="Describe*", region=EAST, latency_s=60)
+    done = farm.run("--deadline", "6")
+    assert (done.code, regions_of(farm.ec2)) == (3, {WEST: 1})
+    assert f"region {EAST} is left out: no answer within" in done.err
+
+
+def test_where_no_region_answers_the_run_ends_in_4_by_its_deadline(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.settings(latency_s=60)
+    done = farm.run("--deadline", "2")
+    farm.ec2.settings(latency_s=0)
+    assert done.code == 4
+    assert "EC2 answered in no region: no answer within" in done.err
+
+
+def test_more_instances_than_a_page_holds_are_all_seen(farm: Farm) -> None:
+    client = boto3.client("ec2", EAST, endpoint_url=farm.ec2.url)
+    ours = {"Name": "bld-linux64-001", "farmhand:farm": "test", "moz-type": "bld-linux64"}
+    for tags, count in (({"Name": "bld-linux64-002"}, 1000), (ours, 1)):
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        client.run_instances(
+            ImageId=farm.amis[EAST, "bld-linux64"],
+            InstanceType="t3.micro",
+            MinCount=count,
+            MaxCount=count,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": pairs}],
+        )
+    farm.add_pending(count=2)
+    done = farm.run("--dry-run", "--json")
+    assert done.json["demands"][0]["in_flight"] == 1
+    assert done.json["demands"][0]["launches"][0]["names"] == ["bld-linux64-003"]
+
+
+# 2. what one place can't give
+
+
+def test_a_region_without_the_ami_is_passed_over(farm: Farm) -> None:
+    farm.watch["instance_types"]["bld-linux64"]["regions"][EAST]["ami"] = "ami-00000000"
+    farm.add_pending()
+    assert (farm.run().code, regions_of(farm.ec2)) == (0, {WEST: 1})
+
+
+def test_full_subnets_start_nothing_and_are_named_as_the_reason(farm: Farm) -> None:
+    farm.add_pending()
+    for subnet in (*farm.subnets[EAST], *farm.subnets[WEST]):
+        farm.ec2.set_free_addresses(subnet, 0)
+    done = farm.run("--json")
+    assert (done.code, launches(farm)) == (0, [])
+    reasons = {cut["reason"] for cut in done.json["demands"][0]["cuts"]}
+    assert f"no subnet in {BEST_ZONE} has a free address" in reasons
+
+
+def test_a_subnet_that_is_full_at_launch_is_left_for_another_at_once(farm: Farm) -> None:
+    farm.add_pending()
+    full = farm.subnets[EAST][0]
+    farm.ec2.add_fault(
+        action="RunInstances", match={"@subnet": full}, code="InsufficientFreeAddressesInSubnet"
+    )
+    assert farm.run().code == 0
+    subnets = [call.params["NetworkInterface.1.SubnetId"] for call in launches(farm)]
+    assert subnets == [full, farm.subnets[EAST][1]]
+
+
+def test_a_zone_without_a_price_is_passed_over(farm: Farm) -> None:
+    use_only(farm, "c7i.2xlarge")
+    zone = f"{WEST}b"
+    farm.ec2.seed_prices(
+        [{"region": WEST, "az": zone, "ec2_type": "c7i.2xlarge", "price_usd_per_hour": 0.1}]
+    )
+    farm.add_pending()
+    assert farm.run().code == 0
+    assert [item["az"] for item in farm.ec2.instances()] == [zone]
+
+
+# 3. what launching meets
+
+
+def test_no_capacity_for_the_best_choice_takes_the_next_at_once(farm: Farm) -> None:
+    farm.add_pending()
+    best = {"@az": BEST_ZONE, "InstanceType": "c7i.xlarge"}
+    farm.ec2.add_fault(action="RunInstances", match=best, code="InsufficientInstanceCapacity")
+    assert farm.run().code == 0
+    zones = [call.params["Placement.AvailabilityZone"] for call in launches(farm)]
+    assert zones == [BEST_ZONE, f"{EAST}b"]
+
+
+def test_no_spot_capacity_anywhere_takes_on_demand_in_the_same_run(farm: Farm) -> None:
+    use_only(farm, "c7i.xlarge")
+    farm.watch["on_demand"]["limits"]["global"]["bld-linux64"] = 5
+    farm.ec2.add_fault(
+        action="RunInstances", match={"@market": "spot"}, code="InsufficientInstanceCapacity"
+    )
+    farm.add_pending()
+    assert farm.run().code == 0
+    assert [item["lifecycle"] for item in farm.ec2.instances()] == ["on-demand"]
+    assert len(launches(farm)) == 5  # four zones, each once, then on demand
+
+
+def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> None:
+    use_only(farm, "c7i.xlarge")
+    farm.ec2.add_fault(action="RunInstances", code="InsufficientInstanceCapacity")
+    farm.add_pending()
+    done = farm.run("--json")
+    assert (done.code, done.json["demands"][0]["unmet"]) == (0, 1)
+    assert "InsufficientInstanceCapacity" in str(done.json["demands"][0]["cuts"])
+    farm.ec2.clear_faults()
+    farm.run()
+    assert farm.names() == ["bld-linux64-001"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "calls"),
+    [
+        pytest.param({"code": "RequestLimitExceeded", "left": 2}, 3, id="throttled twice"),
+        pytest.param({"code": "InternalError", "left": 1}, 2, id="internal error"),
+        pytest.param({"drop": "before", "left": 1}, 2, id="dropped call"),
+        pytest.param({"drop": "after", "left": 1}, 2, id="dropped answer"),
+    ],
+)
+def test_a_call_is_repeated_with_its_token_and_launches_once(
+    farm: Farm, fault: dict[str, object], calls: int
+) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="RunInstances", **fault)
+    assert farm.run().code == 0
+    assert len(launches(farm)) == calls
+    assert len({call.client_token for call in launches(farm)}) == 1
+    assert farm.names() == ["bld-linux64-001"]
+
+
+def test_a_parameter_refused_for_one_type_stops_no_other(farm: Farm) -> None:
+    farm.add_pending(TRY, 2)
+    farm.add_pending(BUILD, 2)
+    for region in (EAST, WEST):
+        ami = {"ImageId": farm.amis[region, "try-linux64"]}
+        farm.ec2.add_fault(action="RunInstances", match=ami, code="InvalidParameterValue")
+    done = farm.run()
+    assert (done.code, farm.names()) == (3, ["bld-linux64-001", "bld-linux64-002"])
+    assert "InvalidParameterValue" in done.err
+
+
+def test_a_used_up_quota_moves_on_to_the_other_region(farm: Farm) -> None:
+    farm.add_pending(count=3)
+    farm.ec2.add_fault(action="RunInstances", region=EAST, code="VcpuLimitExceeded")
+    assert (farm.run().code, regions_of(farm.ec2)) == (0, {WEST: 3})
+
+
+def test_being_refused_to_launch_in_one_region_moves_on_and_ends_in_3(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(
+        action="RunInstances", region=EAST, code="UnauthorizedOperation", status=403
+    )
+    assert (farm.run().code, regions_of(farm.ec2)) == (3, {WEST: 1})
+
+
+def test_thirty_launches_in_two_regions_are_never_throttled(farm: Farm) -> None:
+    for region in (EAST, WEST):
+        farm.watch["spot"]["limits"][region]["bld-linux64"] = 15
+    farm.ec2.settings(buckets=True)
+    farm.add_pending(count=30)
+    assert (farm.run().code, regions_of(farm.ec2)) == (0, {EAST: 15, WEST: 15})
+    assert farm.ec2.throttled_counts() == {}
+
+
+def test_a_deadline_in_the_midst_closes_the_rest_and_frees_its_names(farm: Farm) -> None:
+    farm.add_pending(count=20)  # at two calls a second, all in one region
+    done = farm.run("--json", "--deadline", "4")
+    started = len(farm.names())
+    assert (done.code, 0 < started < 20) == (3, True)
+    states = Counter(row["state"] for row in farm.rows("SELECT state FROM launches"))
+    assert states == {"launched": started, "failed": 20 - started}
+    again = farm.run("--dry-run", "--json").json["demands"][0]
+    assert again["need"] == 20 - started
+    names = [name for launch in again["launches"] for name in launch["names"]]
+    assert sorted(names + farm.names()) == [f"bld-linux64-{n:03}" for n in range(1, 21)]
+
+
+def test_instances_not_shown_yet_are_not_launched_again(farm: Farm) -> None:
+    farm.ec2.settings(lag_s=600)
+    farm.add_pending(count=2)
+    farm.run()
+    assert farm.run("--json").json["demands"][0]["in_flight"] == 2
+    assert len(launches(farm)) == 2
+
+
+# 4. what is refused before anything starts
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        pytest.param("x" * 16385, "user data has 16385 bytes, EC2 takes 16384", id="too large"),
+        pytest.param("{{ hostnam }}", "'hostnam' is undefined", id="undefined variable"),
+    ],
+)
+def test_user_data_that_can_t_be_is_refused_before_anything_starts(
+    farm: Farm, template: str, reason: str
+) -> None:
+    (farm.directory / "bad.j2").write_text(template)
+    farm.watch["instance_types"]["try-linux64"]["user_data"] = "bad.j2"
+    farm.add_pending(TRY)
+    farm.add_pending(BUILD)
+    done = farm.run()
+    assert (done.code, farm.names()) == (3, ["bld-linux64-001"])
+    assert f"{farm.directory}/bad.j2" in done.err
+    assert reason in done.err
+    assert [row["name"] for row in farm.rows("SELECT name FROM launches")] == farm.names()
+
+
+def test_no_more_is_launched_than_dollars_per_hour_allow(farm: Farm) -> None:
+    farm.watch["max_usd_per_hour"] = 0.12
+    farm.add_pending(count=3)
+    done = farm.run("--json")
+    assert (done.code, len(farm.names())) == (0, 2)
+    cut = done.json["demands"][0]["cuts"][0]
+    assert (cut["by"], cut["from"], cut["to"]) == ("max_usd_per_hour", 3, 2)
+
+
+def test_a_cap_in_dollars_with_an_unknown_price_launches_nothing_and_says_so(farm: Farm) -> None:
+    farm.watch["max_usd_per_hour"] = 100
+    farm.watch["spot"] = {}
+    farm.watch["on_demand"]["limits"]["global"]["bld-linux64"] = 5
+    farm.add_pending()
+    done = farm.run("--json")
+    assert (done.code, farm.names()) == (0, [])
+    assert "the price of c7i.xlarge is unknown" in str(done.json["demands"][0]["cuts"])

@@ -1,0 +1,131 @@
+"""Runs at the same time: on one host, on two, and one that is told to end."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from tests.farm import BUILD, REGIONS, Farm
+from tests.journal import (
+    finish,
+    known,
+    launches,
+    live,
+    numbered,
+    read,
+    runs,
+    shared_database,
+    wait_until,
+)
+
+pytestmark = pytest.mark.integration
+HOSTS = ("one", "two")
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+def shared(farm: Farm, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+    """The one database of two hosts, each of which has its own state directory."""
+    with shared_database(request.param, farm, request) as engine:
+        yield engine
+
+
+def state_of(farm: Farm, host: str) -> str:
+    return str(farm.directory / f"state-{host}")
+
+
+def start_all(farm: Farm) -> list[int]:
+    processes = [farm.start(FARMHAND_STATE=state_of(farm, host)) for host in HOSTS]
+    return [finish(process) for process in processes]
+
+
+def slow_reads(farm: Farm) -> None:
+    """Let the next run's DescribeInstances take long enough to be caught at it."""
+    farm.ec2.add_fault(action="DescribeInstances", latency_s=1, left=len(REGIONS))
+
+
+def test_a_run_that_finds_another_plan_launches_nothing(farm: Farm, shared: sa.Engine) -> None:
+    farm.add_pending(BUILD, 2)
+    slow_reads(farm)
+    first = farm.start(FARMHAND_STATE=state_of(farm, "one"))
+    wait_until(lambda: len(farm.ec2.calls("DescribeInstances")) == len(REGIONS))
+    first.send_signal(signal.SIGSTOP)  # it has read the journal, and waits for EC2
+    assert farm.run(FARMHAND_STATE=state_of(farm, "two")).code == 0
+    first.send_signal(signal.SIGCONT)
+    assert finish(first) == 75
+    assert farm.names() == numbered(2)
+    assert [row["exit_code"] for row in read(shared, runs)] == [75, 0]
+    assert len(read(shared, launches)) == 2
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.soak)])
+def test_two_hosts_at_once_launch_the_demand_exactly(
+    farm: Farm, shared: sa.Engine, rounds: int
+) -> None:
+    farm.watch["spot"]["limits"] = {scope: {"bld-linux64": 1000} for scope in ("global", *REGIONS)}
+    for count in range(1, rounds + 1):
+        farm.add_pending(BUILD, 2)
+        codes = start_all(farm)
+        assert 0 in codes
+        assert set(codes) <= {0, 75}
+        assert farm.names() == numbered(2 * count)
+    farm.run()
+    assert known(shared) == live(farm.ec2)
+
+
+def test_a_second_run_on_the_same_host_does_nothing(farm: Farm) -> None:
+    farm.add_pending(BUILD, 2)
+    slow_reads(farm)
+    first = farm.start()
+    wait_until(lambda: farm.ec2.calls("DescribeInstances"))
+    second = farm.run()
+    assert second.code == 75
+    assert "another run holds" in second.err
+    assert finish(first) == 0
+    assert farm.names() == numbered(2)
+    assert len(read(farm.database, runs)) == 1
+
+
+def test_a_dry_run_needs_no_lock(farm: Farm) -> None:
+    farm.add_pending()
+    slow_reads(farm)
+    first = farm.start()
+    wait_until(lambda: len(farm.ec2.calls("DescribeInstances")) == len(REGIONS))
+    assert farm.run("--dry-run").code == 0
+    assert finish(first) == 0
+
+
+def test_a_lock_ends_with_the_run_that_was_killed(farm: Farm) -> None:
+    slow_reads(farm)
+    farm.add_pending()
+    first = farm.start()
+    wait_until(lambda: farm.ec2.calls("DescribeInstances"))
+    first.kill()
+    finish(first)
+    assert farm.run().code == 0
+
+
+def test_sigterm_ends_a_run_and_its_row_says_so(farm: Farm) -> None:
+    farm.add_pending()
+    slow_reads(farm)
+    process = farm.start()
+    wait_until(lambda: farm.ec2.calls("DescribeInstances"))
+    process.terminate()
+    assert finish(process) == 143
+    [row] = read(farm.database, runs)
+    assert row["exit_code"] == 143
+    assert row["finished_at"] is not None
+    assert farm.names() == []
+
+
+def test_sigterm_during_a_call_keeps_its_launch_open(farm: Farm) -> None:
+    farm.add_pending(BUILD, 7)
+    farm.ec2.add_fault(action="RunInstances", hold_s=1)
+    process = farm.start()
+    wait_until(farm.ec2.instances)
+    process.terminate()
+    assert finish(process) == 143
+    started = len(farm.names())
+    farm.run()
+    assert len(farm.names()) == started
+    assert known(farm.database) == live(farm.ec2)
