@@ -44,33 +44,51 @@ def set_up(*, verbosity: int, logfile: Path | None, syslog: str | None) -> None:
     A log file and syslog get INFO at least. Raises BadInput where one of them can't be opened.
     """
     level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    handlers[0].setLevel(level)
-    try:
-        if logfile is not None:
-            handlers.append(
-                logging.handlers.RotatingFileHandler(
-                    logfile,
-                    maxBytes=LOGFILE_BYTES,
-                    backupCount=LOGFILES_KEPT,
-                    encoding="utf-8",
-                    errors="backslashreplace",
-                )
-            )
-        if syslog is not None:
-            handlers.append(logging.handlers.SysLogHandler(_syslog_address(syslog)))
-    except (OSError, ValueError) as err:
-        raise BadInput(f"log {logfile if len(handlers) == 1 else syslog}: {err}") from err
-    for handler in handlers:
-        handler.setFormatter(OneLineFormatter())
-        if handler.level == logging.NOTSET:
-            handler.setLevel(min(level, logging.INFO))
-    root = logging.getLogger()
-    root.handlers = handlers
-    root.setLevel(min(handler.level for handler in handlers))
+    stderr = logging.StreamHandler(sys.stderr)
+    stderr.setLevel(level)
+    logging.getLogger().handlers = []
+    _add(stderr)
+    if logfile is not None:
+        add_logfile(logfile)
+    if syslog is not None:
+        add_syslog(syslog)
     # What libraries say of their own work is for -vv.
     for name in ("botocore", "boto3", "urllib3", "alembic", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
+
+
+def add_logfile(path: Path) -> None:
+    """Log to a rotating file too; raises BadInput where it can't be opened."""
+    try:
+        handler = logging.handlers.RotatingFileHandler(
+            path,
+            maxBytes=LOGFILE_BYTES,
+            backupCount=LOGFILES_KEPT,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+    except OSError as err:
+        raise BadInput(f"log {path}: {err}") from err
+    _add(handler)
+
+
+def add_syslog(address: str) -> None:
+    """Log to syslog too; raises BadInput where it can't be opened."""
+    try:
+        handler = logging.handlers.SysLogHandler(_syslog_address(address))
+    except (OSError, ValueError) as err:
+        raise BadInput(f"log {address}: {err}") from err
+    _add(handler)
+
+
+def _add(handler: logging.Handler) -> None:
+    """Add a handler; one whose level nobody set gets what stderr gets, and INFO at least."""
+    root = logging.getLogger()
+    if handler.level == logging.NOTSET:
+        handler.setLevel(min(logging.INFO, *(each.level for each in root.handlers)))
+    handler.setFormatter(OneLineFormatter())
+    root.addHandler(handler)
+    root.setLevel(min(each.level for each in root.handlers))
 
 
 def _syslog_address(text: str) -> str | tuple[str, int]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb
@@ -34,6 +34,12 @@ def recorded(database: FarmDb, run: Run) -> Iterator[Record]:
     except FarmError as err:
         summary = {**record.result.summary, "error": str(err)}
         record.result = Result(exit_code=err.exit_code, summary=summary)
+        raise
+    except KeyboardInterrupt:
+        record.result = replace(record.result, exit_code=ExitCode.INTERRUPTED)
+        raise
+    except SystemExit:
+        record.result = replace(record.result, exit_code=ExitCode.TERMINATED)
         raise
     finally:
         try:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 import sqlalchemy as sa
 import yaml
 
 from tests import scheduler_schemas
 from tests.ec2_control import Ec2Server
+from tests.scheduler_schemas import Shape
 
 REGIONS = ("us-east-1", "us-west-2")
 TYPES = ("bld-linux64", "try-linux64")
@@ -45,7 +47,7 @@ class Farm:
     directory: Path
     ec2: Ec2Server
     scheduler: sa.Engine
-    shape: str
+    shape: Shape
     settings: dict[str, Any]
     subnets: dict[str, list[str]]
     amis: dict[tuple[str, str], str]
@@ -53,7 +55,12 @@ class Farm:
 
     @classmethod
     def make(
-        cls, directory: Path, ec2: Ec2Server, *, scheduler_url: str | None = None, shape: str = "C"
+        cls,
+        directory: Path,
+        ec2: Ec2Server,
+        *,
+        scheduler_url: str | None = None,
+        shape: Shape = "C",
     ) -> "Farm":
         """Make networks, images and prices in both regions, and an empty scheduler database."""
         url = scheduler_url or f"sqlite:///{directory}/scheduler.sqlite"
@@ -153,6 +160,29 @@ class Farm:
         process = self.start(*args, program=program, **environ)
         out, err = process.communicate(timeout=COMMAND_TIMEOUT_S)
         return Finished(code=process.returncode, out=out, err=err)
+
+    def start_by_hand(self, region: str, tags: Mapping[str, str], count: int = 1) -> str:
+        """Start instances as anybody with access to the account may; return the first one's id."""
+        client = boto3.client(
+            "ec2",
+            region,
+            endpoint_url=self.ec2.url,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+        reply = client.run_instances(
+            ImageId=self.amis[region, TYPES[0]],
+            InstanceType="t3.micro",
+            MinCount=count,
+            MaxCount=count,
+            TagSpecifications=[
+                {
+                    "ResourceType": "instance",
+                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                }
+            ],
+        )
+        return reply["Instances"][0]["InstanceId"]
 
     def names(self) -> list[str]:
         """List the names of all live instances."""

@@ -122,7 +122,8 @@ class DatabaseServer:
 def running_mariadb(directory: Path | None = None) -> Iterator[DatabaseServer]:
     """Run a MariaDB whose root needs no password; its log goes to `directory`."""
     with _own_folder(owner=None) as folder:
-        common = ["--no-defaults", f"--datadir={folder}/data"]
+        # In a shared tmpdir each server that starts removes the others' temporary tables.
+        common = ["--no-defaults", f"--datadir={folder}/data", f"--tmpdir={folder}"]
         common += ["--user=root"] if os.geteuid() == 0 else []
         _install_mariadb([_program("mariadbd"), *common], folder)
         port = free_port()
@@ -250,8 +251,8 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def _running(server: DatabaseServer) -> Iterator[None]:
-    server.start()
     try:
+        server.start()
         yield
     finally:
         server.stop()

@@ -1,9 +1,11 @@
 """EC2's side of a snapshot: every region at once, and what is lost of it."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
+from multiprocessing import TimeoutError as NotReady
+from multiprocessing.pool import ThreadPool
 from typing import TYPE_CHECKING, Any
 
 from farmhand.command import Run
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 READS_AT_ONCE = 16
+READS_SHARE = 0.5  # of the time left: a region that hangs must leave some to launch elsewhere
 
 
 def open_aws(originals: Originals) -> ec2.Aws:
@@ -33,25 +36,25 @@ def read_cloud(run: Run, aws: ec2.Aws, config: WatchPending) -> Cloud:
 
     Raises Unavailable when none answers.
     """
-    futures: dict[Future[tuple[Any, ...]], tuple[str, str]] = {}
-    pool = ThreadPoolExecutor(max_workers=READS_AT_ONCE)
-    for region in config.region_priorities:
-        client = aws.reader(region)
-        for what, read in _reads(client, region, config, run):
-            futures[pool.submit(read)] = (region, what)
-    wait(futures, timeout=run.remaining_s())
-    # Not waited for: what still hangs has missed the deadline.
-    pool.shutdown(wait=False, cancel_futures=True)
+    # Its threads are daemons: what still hangs after the deadline must not keep the process.
+    pool = ThreadPool(READS_AT_ONCE)
+    reads = [
+        (region, what, pool.apply_async(read))
+        for region in config.region_priorities
+        for what, read in _reads(aws.reader(region), region, config, run)
+    ]
+    patience_s = run.remaining_s() * READS_SHARE
+    until = time.monotonic() + patience_s
     found: dict[str, list[Any]] = {"instances": [], "spot_prices": [], "subnets": [], "images": []}
     lost: dict[str, str] = {}
     listed: set[str] = set()
-    for future, (region, what) in futures.items():
+    for region, what, read in reads:
         try:
-            found[what].extend(future.result(timeout=0))
+            found[what].extend(read.get(max(0.0, until - time.monotonic())))
         except ec2.Ec2Error as err:
             lost.setdefault(region, str(err).removeprefix(f"{region}: "))
-        except TimeoutError:
-            lost.setdefault(region, f"no answer within {run.deadline_s:.0f} s")
+        except NotReady:
+            lost.setdefault(region, f"no answer within {patience_s:.0f} s")
         else:
             listed.update({region} if what == "instances" else ())
     for region, reason in lost.items():

@@ -108,12 +108,14 @@ def measure_capacity(
     idle = _idle_machines(snapshot)
     in_flight = _machines_in_flight(snapshot, config, now)
     usable = [
-        [
-            name
-            for machines in (idle, in_flight)
-            for name in sorted(machines.get(demand.instance_type, ()))
-            if serves(name, demand, allocated)
-        ]
+        list(
+            dict.fromkeys(
+                name
+                for machines in (idle, in_flight)
+                for name in sorted(machines.get(demand.instance_type, ()))
+                if serves(name, demand, allocated)
+            )
+        )
         for demand in demands
     ]
     owners = _share_machines([demand.pending for demand in demands], usable)

@@ -18,6 +18,7 @@ from watch_pending.models import (
     WorkerStatus,
 )
 from watch_pending.pending import (
+    Window,
     detect_shape,
     read_builder_names,
     read_pending,
@@ -53,16 +54,13 @@ def read_scheduler(run: Run, config: WatchPending, *, with_builders: bool = Fals
     """
     url = parse_url(config.scheduler_db.get_secret_value(), "watch_pending.scheduler_db")
     engine = make_engine(url, timeout_s=config.scheduler_timeout_s, read_only=True)
+    window = Window(
+        now=run.now, min_age_s=config.min_pending_age_s, max_age_s=config.max_pending_age_s
+    )
     with reaching("scheduler database", url), engine.connect() as connection:
         shape = detect_shape(connection)
         scheduler = Scheduler(
-            pending=read_pending(
-                connection,
-                shape,
-                now=run.now,
-                min_age_s=config.min_pending_age_s,
-                max_age_s=config.max_pending_age_s,
-            ),
+            pending=read_pending(connection, shape, window),
             workers=read_workers(connection, shape),
             builders=read_builder_names(connection, shape) if with_builders else (),
         )

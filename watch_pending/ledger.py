@@ -1,5 +1,6 @@
 """What may still be spent while a plan is made: limits, addresses, names, money; pure."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Self
@@ -7,7 +8,7 @@ from typing import Self
 from watch_pending.config import Market, WatchPending
 from watch_pending.demand import names_in_use, own_instances
 from watch_pending.models import Machine, Offer, Snapshot
-from watch_pending.spot import same_product
+from watch_pending.spot import round_usd, same_product
 
 NO_LIMIT = 1 << 62
 
@@ -57,7 +58,7 @@ class Ledger:
             full_subnets=frozenset(item.subnet for item in snapshot.exhausted if item.subnet),
             names=set(names_in_use(snapshot)),
             run_headroom=max(0, most - snapshot.launched_this_run),
-            usd_per_hour=sum(price for price in prices if price is not None),
+            usd_per_hour=math.fsum(price for price in prices if price is not None),
             unpriced=", ".join(unpriced) or None,
         )
 
@@ -125,7 +126,7 @@ class Ledger:
             return Refusal(
                 by=by, reason=f"the price of {unpriced} is unknown: set usd_per_hour for it"
             )
-        if self.usd_per_hour + (offer.price_usd_per_hour or 0) > cap:
+        if round_usd(self.usd_per_hour + (offer.price_usd_per_hour or 0)) > cap:
             spent = f"{self.usd_per_hour:.2f} of {cap:.2f} USD/h are spent"
             return Refusal(by=by, reason=f"{spent}, {offer.ec2_type} is too dear")
         return None
@@ -153,13 +154,14 @@ def price_of(machine: Machine, snapshot: Snapshot, config: WatchPending) -> floa
         return config.usd_per_hour.get(machine.ec2_type)
     settings = config.instance_types.get(machine.instance_type)
     product = settings.product if settings else "Linux/UNIX"
-    where = (machine.region, machine.availability_zone, machine.ec2_type)
-    return next(
+    return max(
         (
             price.usd_per_hour
             for price in snapshot.spot_prices
-            if (price.region, price.availability_zone, price.ec2_type) == where
+            if price.availability_zone == machine.availability_zone
+            and price.ec2_type == machine.ec2_type
+            and price.region == machine.region
             and same_product(price, product)
         ),
-        None,
+        default=None,
     )

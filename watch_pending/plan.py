@@ -293,9 +293,11 @@ def settle(plans: Sequence[Plan], outcomes: Iterable[Outcome]) -> Plan:
     started = {item.launch for item in outcomes if item.status in {Status.LAUNCHED, Status.UNKNOWN}}
     demands = []
     for waves in zip(*(plan.demands for plan in plans), strict=True):
-        launches = [launch for wave in waves for launch in wave.launches if launch in started]
+        # One that failed may have been planned again just as it was, and then have happened.
+        planned = dict.fromkeys(launch for wave in waves for launch in wave.launches)
+        launches = tuple(launch for launch in planned if launch in started)
         cuts = (
             waves[0].cuts if len(launches) >= waves[0].need else (*waves[0].cuts, *waves[-1].cuts)
         )
-        demands.append(replace(waves[0], launches=tuple(launches), cuts=tuple(dict.fromkeys(cuts))))
+        demands.append(replace(waves[0], launches=launches, cuts=tuple(dict.fromkeys(cuts))))
     return replace(plans[0], demands=tuple(demands))

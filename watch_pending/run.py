@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb
 from farmhand.errors import ExitCode
+from farmhand.logs import add_syslog
 from farmhand.metrics import Sample, push_to_graphite
 from farmhand.output import print_json
 from farmhand.recorded import Record, recorded
@@ -39,6 +40,8 @@ class Sight:
 
 def run_once(run: Run, settings: WatchPendingSettings) -> Result:
     """Start what is needed, or only show it."""
+    if settings.originals.syslog_address:
+        add_syslog(settings.originals.syslog_address)
     if run.dry_run:
         database = settings.open_database(reading=True)
         sight = look(run, settings, database)

@@ -75,11 +75,7 @@ def rank_spot_offers(
     settings = config.instance_types[instance_type]
     usable, rejected = places_in(instance_type, settings, snapshot, regions)
     rules = config.spot.rules.get(instance_type, ())
-    prices = {
-        (price.region, price.availability_zone, price.ec2_type): price.usd_per_hour
-        for price in snapshot.spot_prices
-        if same_product(price, settings.product)
-    }
+    prices = map_prices(snapshot.spot_prices, settings.product)
     ranked: list[tuple[tuple[float, int, str, str, int], Offer]] = []
     for region, image in usable.items():
         zones = zones_of(snapshot, settings.regions[region].subnets, region)
@@ -114,7 +110,7 @@ def why_not_spot(offer: Offer, rule: SpotRule) -> str | None:
         return "the zone is ignored"
     if offer.price_usd_per_hour is None:
         return "no spot price"
-    most = BID_SHARE * rule.max_price_usd_per_hour
+    most = round_usd(BID_SHARE * rule.max_price_usd_per_hour)
     if offer.price_usd_per_hour > most:
         return (
             f"{offer.price_usd_per_hour:.4f} USD/h is above 80 % of the "
@@ -135,7 +131,10 @@ def list_on_demand_offers(
         if place.ec2_type is None:
             rejected.append(f"{region}: {instance_type} names no ec2_type for on-demand")
             continue
-        for zone in zones_of(snapshot, place.subnets, region):
+        zones = zones_of(snapshot, place.subnets, region)
+        if not zones:
+            rejected.append(f"{region}: none of its subnets exists")
+        for zone in zones:
             offer = Offer(
                 market=Market.ON_DEMAND,
                 region=region,
@@ -154,6 +153,25 @@ def list_on_demand_offers(
 def same_product(price: SpotPrice, product: str) -> bool:
     """Whether a price is for this product; AWS adds "(Amazon VPC)" in old accounts."""
     return price.product.removesuffix(" (Amazon VPC)") == product
+
+
+def map_prices(prices: Iterable[SpotPrice], product: str) -> dict[tuple[str, str, str], float]:
+    """Map (region, zone, EC2 type) → a product's price; of its two names, the higher's."""
+    found: dict[tuple[str, str, str], float] = {}
+    for price in prices:
+        if same_product(price, product):
+            key = (price.region, price.availability_zone, price.ec2_type)
+            found[key] = max(price.usd_per_hour, found.get(key, 0.0))
+    return found
+
+
+def round_usd(amount: float) -> float:
+    """Take the floats' noise off an amount, which would else pass a limit that it only reaches.
+
+    >>> 0.1 + 0.2 <= 0.3, round_usd(0.1 + 0.2) <= 0.3
+    (False, True)
+    """
+    return round(amount, 9)
 
 
 def why_exhausted(offer: Offer, instance_type: str, snapshot: Snapshot) -> str | None:

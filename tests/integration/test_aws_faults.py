@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import boto3
 import pytest
 
 from tests.ec2_control import Ec2Server
@@ -96,17 +95,9 @@ def test_where_no_region_answers_the_run_ends_in_4_by_its_deadline(farm: Farm) -
 
 
 def test_more_instances_than_a_page_holds_are_all_seen(farm: Farm) -> None:
-    client = boto3.client("ec2", EAST, endpoint_url=farm.ec2.url)
     ours = {"Name": "bld-linux64-001", "farmhand:farm": "test", "moz-type": "bld-linux64"}
-    for tags, count in (({"Name": "bld-linux64-002"}, 1000), (ours, 1)):
-        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-        client.run_instances(
-            ImageId=farm.amis[EAST, "bld-linux64"],
-            InstanceType="t3.micro",
-            MinCount=count,
-            MaxCount=count,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": pairs}],
-        )
+    farm.start_by_hand(EAST, {"Name": "bld-linux64-002"}, count=1000)
+    farm.start_by_hand(EAST, ours)
     farm.add_pending(count=2)
     done = farm.run("--dry-run", "--json")
     assert done.json["demands"][0]["in_flight"] == 1
@@ -229,9 +220,7 @@ def test_a_used_up_quota_moves_on_to_the_other_region(farm: Farm) -> None:
 
 def test_being_refused_to_launch_in_one_region_moves_on_and_ends_in_3(farm: Farm) -> None:
     farm.add_pending()
-    farm.ec2.add_fault(
-        action="RunInstances", region=EAST, code="UnauthorizedOperation", status=403
-    )
+    farm.ec2.add_fault(action="RunInstances", region=EAST, code="UnauthorizedOperation", status=403)
     assert (farm.run().code, regions_of(farm.ec2)) == (3, {WEST: 1})
 
 
@@ -240,7 +229,8 @@ def test_thirty_launches_in_two_regions_are_never_throttled(farm: Farm) -> None:
         farm.watch["spot"]["limits"][region]["bld-linux64"] = 15
     farm.ec2.settings(buckets=True)
     farm.add_pending(count=30)
-    assert (farm.run().code, regions_of(farm.ec2)) == (0, {EAST: 15, WEST: 15})
+    done = farm.run()
+    assert (done.code, regions_of(farm.ec2)) == (0, {EAST: 15, WEST: 15}), done.err
     assert farm.ec2.throttled_counts() == {}
 
 

@@ -20,6 +20,7 @@ from tests.journal import (
     numbered,
     read,
     runs,
+    shared_database,
     states,
     wait_until,
 )

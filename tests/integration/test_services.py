@@ -203,7 +203,9 @@ def test_a_paused_worker_builds_only_when_unpaused(master: buildbot_master.Build
         (brid,) = master.force(BUILDERS[1])
         assert master.pending() == {BUILDERS[1]: 1}
         master.rest(path, "unpause", reason="test")
-        wait_until(lambda: bool(master.rest(f"buildrequests/{brid}")["buildrequests"][0]["complete"]))
+        wait_until(
+            lambda: bool(master.rest(f"buildrequests/{brid}")["buildrequests"][0]["complete"])
+        )
 
 
 def test_a_master_runs_on_a_database_server(

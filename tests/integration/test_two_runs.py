@@ -40,8 +40,8 @@ def start_all(farm: Farm) -> list[int]:
 
 
 def slow_reads(farm: Farm) -> None:
-    """Let the next run's DescribeInstances take long enough to be caught at it."""
-    farm.ec2.add_fault(action="DescribeInstances", latency_s=1, left=len(REGIONS))
+    """Hold back what DescribeInstances answers the next run, so that it can be caught waiting."""
+    farm.ec2.add_fault(action="DescribeInstances", hold_s=1, left=len(REGIONS))
 
 
 def test_a_run_that_finds_another_plan_launches_nothing(farm: Farm, shared: sa.Engine) -> None:

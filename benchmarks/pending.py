@@ -1,0 +1,145 @@
+"""Pending requests → demand: the original's loop, the bare query, and ours, at a million rows.
+
+`python -m benchmarks.pending METHOD SHAPE URL` measures one method; `table` measures them all.
+"""
+
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.measure import Measured, answer, in_process
+from farmhand.db import make_engine, parse_url
+from tests import scheduler_schemas, services
+from watch_pending.buildermap import compile_buildermap, match_builder
+from watch_pending.demand import group_demands
+from watch_pending.pending import Window, detect_shape, pending_statement, read_pending
+
+ROWS = 1_000_000
+BUILDERS = 1000
+MIN_AGE_S, MAX_AGE_S = 10.0, 86400.0
+REPEATS = {"naive": 1, "bare": 5, "ours": 5}
+
+
+def buildermap() -> dict[str, str]:
+    """Make 55 patterns, as many as production's; the last ones match most."""
+    pairs = {f"^Nothing like this {number}.* build": "bld-linux64" for number in range(50)}
+    pairs |= {"Android.*": "bld-linux64", "Rev\\d.*": "tst-linux64", "Ubuntu.*": "tst-linux64"}
+    return pairs | {"Linux.* try": "try-linux64", "Linux.*": "bld-linux64"}
+
+
+def make_window(now: datetime) -> Window:
+    """Count requests as the defaults do."""
+    return Window(now=now, min_age_s=MIN_AGE_S, max_age_s=MAX_AGE_S)
+
+
+def naive(connection: sa.Connection, now: datetime) -> dict[str, int]:
+    """Do as the original: fetch every row, and try the patterns on each."""
+    shape = detect_shape(connection)
+    name = "br.buildername" if shape.builder == "name" else "b.name"
+    join = "" if shape.builder == "name" else "JOIN builders b ON b.id = br.builderid"
+    rows = connection.execute(
+        sa.text(
+            f"SELECT {name}, br.id FROM buildrequests br {join} WHERE br.complete = 0 "
+            "AND br.submitted_at > :newer AND br.submitted_at <= :older AND NOT EXISTS "
+            "(SELECT 1 FROM buildrequest_claims c WHERE c.brid = br.id)"
+        ),
+        {"newer": now.timestamp() - MAX_AGE_S, "older": now.timestamp() - MIN_AGE_S},
+    ).fetchall()
+    counts: Counter[str] = Counter()
+    patterns = buildermap()
+    for builder, _ in rows:
+        for pattern, instance_type in patterns.items():
+            if re.match(pattern, builder):
+                counts[instance_type] += 1
+                break
+    return dict(counts)
+
+
+def ours(connection: sa.Connection, now: datetime) -> dict[str, int]:
+    """Do as watch-pending does, shape detection included."""
+    pending = read_pending(connection, detect_shape(connection), make_window(now))
+    demands, _ = group_demands(pending, compile_buildermap(buildermap()), {})
+    return {demand.instance_type: demand.pending for demand in demands}
+
+
+def bare(connection: sa.Connection, now: datetime) -> dict[str, int]:
+    """Run the same query by the driver alone, and map its names."""
+    statement = pending_statement(connection, detect_shape(connection), make_window(now))
+    sql = str(statement.compile(connection, compile_kwargs={"literal_binds": True}))
+    cursor = connection.connection.cursor()
+    cursor.execute(sql.replace("%%", "%"))
+    rules = compile_buildermap(buildermap())
+    counts: Counter[str] = Counter()
+    columns = [column[0] for column in cursor.description]
+    for row in cursor.fetchall():
+        fields = dict(zip(columns, row, strict=True))
+        rule = match_builder(rules, fields["name"])
+        if rule:
+            counts[rule.instance_type] += int(fields["n"])
+    return dict(counts)
+
+
+METHODS: dict[str, Any] = {"naive": naive, "bare": bare, "ours": ours}
+
+
+def measure(method: str, url: str, now: float) -> None:
+    """Measure one method in this process, and print it."""
+    engine = make_engine(parse_url(url, "benchmark"), timeout_s=600, read_only=True)
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT 1"))
+        moment = datetime.fromtimestamp(now, UTC)
+        answer(lambda: METHODS[method](connection, moment), REPEATS[method])
+
+
+def table(rows: int = ROWS) -> list[list[object]]:
+    """Measure every method on every database and shape."""
+    lines: list[list[object]] = []
+    with tempfile.TemporaryDirectory(prefix="farmhand-bench-") as folder:
+        for shape in ("C", "B"):
+            lines += _compare("SQLite", shape, f"sqlite:///{folder}/{shape}.sqlite", rows)
+        if "mariadb" not in services.missing_services():
+            with services.running_mariadb(Path(folder)) as server:
+                for shape in ("C", "B"):
+                    url = server.create_database(f"bench_{shape.lower()}")
+                    lines += _compare("MariaDB", shape, url, rows)
+    return lines
+
+
+def _compare(database: str, shape: Any, url: str, rows: int) -> list[list[object]]:
+    engine = make_engine(parse_url(url, "benchmark"), timeout_s=3600)
+    scheduler_schemas.create_shape(engine, shape)
+    names = scheduler_schemas.realistic_builder_names(BUILDERS)
+    now = time.time()
+    scheduler_schemas.bulk_requests(engine, shape, rows, names, submitted_at=int(now) - 60)
+    if database == "MariaDB":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("ANALYZE TABLE buildrequests, buildrequest_claims")
+    engine.dispose()
+    found: dict[str, Measured] = {
+        method: in_process("benchmarks.pending", method, url, str(now)) for method in METHODS
+    }
+    if len({str(sorted(dict(item.answer).items())) for item in found.values()}) != 1:  # type: ignore[call-overload]
+        raise SystemExit(f"{database} {shape}: the methods do not agree: {found}")
+    return [
+        [
+            database,
+            "builderid" if shape == "C" else "buildername",
+            method,
+            f"{item.seconds * 1000:.0f}",
+            f"{found['naive'].seconds / item.seconds:.1f}",
+            f"{item.seconds / found['bare'].seconds:.2f}",
+            f"{item.memory_mib:.1f}",
+        ]
+        for method, item in found.items()
+    ]
+
+
+if __name__ == "__main__":
+    measure(sys.argv[1], sys.argv[2], float(sys.argv[3]))
