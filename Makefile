@@ -36,7 +36,7 @@ lint: $(VENV)/installed ## format, lint and types
 soak: services ## the same tests with large numbers; takes long
 	$(PYTEST) --require-services --soak -m soak --timeout 3600
 
-bench: services ## measure against the naive way, side by side; prints a table
+bench: services $(VENV)-peers/installed ## measure against the naive way, side by side; prints a table
 	@$(BIN)/python -m benchmarks
 
 newest-buildbot: $(VENV)/installed ## the Buildbot tests against the newest release instead of the pinned one
@@ -44,6 +44,11 @@ newest-buildbot: $(VENV)/installed ## the Buildbot tests against the newest rele
 	$(VENV)-newest/bin/pip install --quiet --editable '.[test]'
 	$(VENV)-newest/bin/pip install --quiet --upgrade buildbot buildbot-worker buildbot-www
 	$(VENV)-newest/bin/python -m pytest -q -k buildbot
+
+$(VENV)-peers/installed: # what we are measured against, apart from what we need
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/pip install --quiet awscli
+	@touch $@
 
 services: $(VENV)/installed
 	@tools/install-services
@@ -53,4 +58,4 @@ $(VENV)/installed: setup.py tools/make-venv
 	@touch $@
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(VENV)-newest build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-newest $(VENV)-peers build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

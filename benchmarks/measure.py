@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -44,7 +44,7 @@ def answer(work: Callable[[], object], repeats: int) -> None:
     )
 
 
-def commands(named: dict[str, Sequence[str]], repeats: int, **environ: str) -> dict[str, float]:
+def commands(named: Mapping[str, Sequence[str]], repeats: int, **environ: str) -> dict[str, float]:
     """Time whole commands in turn, so that a busy moment strikes all alike: median seconds."""
     times: dict[str, list[float]] = {name: [] for name in named}
     for _ in range(repeats):

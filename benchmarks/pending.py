@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from benchmarks.measure import Measured, answer, in_process
 from farmhand.db import make_engine, parse_url
-from tests import scheduler_schemas, services
+from tests import scheduler_bulk, scheduler_schemas, services
 from watch_pending.buildermap import compile_buildermap, match_builder
 from watch_pending.demand import group_demands
 from watch_pending.pending import Window, detect_shape, pending_statement, read_pending
@@ -115,9 +115,9 @@ def table(rows: int = ROWS) -> list[list[object]]:
 def _compare(database: str, shape: Any, url: str, rows: int) -> list[list[object]]:
     engine = make_engine(parse_url(url, "benchmark"), timeout_s=3600)
     scheduler_schemas.create_shape(engine, shape)
-    names = scheduler_schemas.realistic_builder_names(BUILDERS)
+    names = scheduler_bulk.realistic_builder_names(BUILDERS)
     now = time.time()
-    scheduler_schemas.bulk_requests(engine, shape, rows, names, submitted_at=int(now) - 60)
+    scheduler_bulk.bulk_requests(engine, shape, rows, names, submitted_at=int(now) - 60)
     if database == "MariaDB":
         with engine.connect() as connection:
             connection.exec_driver_sql("ANALYZE TABLE buildrequests, buildrequest_claims")

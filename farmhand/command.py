@@ -195,8 +195,10 @@ def _execute(
         _set_signals(run.deadline_s)
         result = function(run, **options)
     except FarmError as err:
+        # Cron need not hear that the run before still works; a person does.
+        expected = err.exit_code is ExitCode.LOCKED and not sys.stderr.isatty()
         for line in str(err).splitlines():
-            log.error("%s", line)
+            log.log(logging.INFO if expected else logging.ERROR, "%s", line)
         result = Result(exit_code=err.exit_code, summary={"error": str(err)})
     except Exception:
         log.exception("this is a bug in farmhand %s: please report it", __version__)

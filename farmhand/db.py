@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -72,9 +71,14 @@ def insert_missing(table: sa.Table, dialect: Dialect) -> sa.Insert:
     """Make an INSERT that passes over the rows whose key is there already."""
     if dialect.name in {"mysql", "mariadb"}:
         return table.insert().prefix_with("IGNORE")
+    # Imported here: each brings its drivers, the asynchronous ones too, at a sixth of the start-up.
     if dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert(table).on_conflict_do_nothing()
 
 
 def parse_url(text: str, what: str) -> URL:
@@ -188,7 +192,7 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
         with engine.begin() as connection:
             connection.execute(launches.planner.insert().values(id=1, generation=0))
         return FarmDb(engine=engine, url=url, embedded=True)
-    engine = make_engine(url, timeout_s=timeout_s)
+    engine = make_engine(url, timeout_s=timeout_s, read_only=reading)
     database = FarmDb(engine=engine, url=url, embedded=embedded)
     with reaching("farm database", url):
         if embedded and not reading and read_revision(engine) != newest_revision():

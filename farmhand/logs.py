@@ -74,6 +74,9 @@ def add_logfile(path: Path) -> None:
 
 def add_syslog(address: str) -> None:
     """Log to syslog too; raises BadInput where it can't be opened."""
+    # The library would try again at each line, and print a traceback for each.
+    if address.startswith("/") and not Path(address).is_socket():
+        raise BadInput(f"log {address}: nothing listens there")
     try:
         handler = logging.handlers.SysLogHandler(_syslog_address(address))
     except (OSError, ValueError) as err:

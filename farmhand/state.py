@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from farmhand.errors import BadInput, Locked
 
@@ -39,12 +40,19 @@ def make_writable(directory: Path) -> None:
 def exclusive(directory: Path, name: str) -> Iterator[None]:
     """Hold the one lock of this name on this host; the kernel releases it when we die.
 
-    Raises Locked, at once, while another process holds it.
+    Raises Locked, at once, while another process holds it; BadInput when it can't be opened.
     """
     path = directory / f"{name}.lock"
-    with path.open("a") as file:
+    with _open(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
             raise Locked(f"another run holds {path}; this one does nothing") from err
         yield
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        return path.open("a")
+    except OSError as err:
+        raise BadInput(f"lock {path}: {err.strerror}; was it made by another user?") from err

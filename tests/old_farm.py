@@ -25,6 +25,7 @@ class OldFarm:
     secrets: dict[str, Any]
     types: dict[str, Any]
     user_data: str = "#!/bin/sh\necho {fqdn} {region_dns_atom} {moz_instance_type}\n"
+    secrets_mode: int = 0o600
     environ: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -74,7 +75,7 @@ class OldFarm:
             (configs / f"{name}.user-data").write_text(self.user_data)
         path = secrets / "aws-secrets.json"
         path.write_text(json.dumps(self.secrets))
-        path.chmod(0o600)
+        path.chmod(self.secrets_mode)
 
     def run(self, *more: str) -> Finished:
         """Run the seed's own command line, perhaps with more options."""

@@ -6,12 +6,10 @@ about requests, builders, masters and workers are here; `test_services.py` check
 """
 
 import hashlib
-import itertools
 import json
 import re
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -90,7 +88,7 @@ _VERSION: dict[Shape, tuple[str, dict[str, object]]] = {
 }
 
 
-def _column(word: str) -> sa.Column[Any]:
+def make_column(word: str) -> sa.Column[Any]:
     match = re.fullmatch(r"(\w+)(?::(\w+))?(!)?(?:=(\w+))?(?:>(\w+))?", word)
     assert match, word
     name, kind, required, default, target = match.groups()
@@ -108,7 +106,7 @@ def _metadata(text: str) -> sa.MetaData:
         columns, _, indexes = block.partition("|")
         name, *words = columns.split()
         # Buildbot's default on MySQL is MyISAM, whose readers block writers; sane farms change it.
-        table = sa.Table(name, meta, *map(_column, words), mysql_engine="InnoDB")
+        table = sa.Table(name, meta, *map(make_column, words), mysql_engine="InnoDB")
         for word in indexes.split():
             index, _, keys = word.rstrip("!").rpartition("=")
             index = f"{name}_{index or keys}"
@@ -147,12 +145,12 @@ def add_requests(
     an hour. `sourcestamp` and `active_master` matter in shape C only: without them a 4.x master
     never runs the request.
     """
-    at = _epoch(submitted_at)
+    at = to_epoch(submitted_at)
     done = {"complete": complete, "complete_at": at + 600 if complete else None}
     done["results"] = 0 if complete else None if shape == "A" else -1
-    claim_time = at if claimed_at is None else _epoch(claimed_at)
+    claim_time = at if claimed_at is None else to_epoch(claimed_at)
     with engine.begin() as connection:
-        farm = _Farm(connection, shape, active_master)
+        farm = SchedulerRows(connection, shape, active_master)
         request = {**done, **farm.builder_key(builder), "priority": priority, "submitted_at": at}
         if shape == "A" and claimed:
             request |= {"claimed_at": claim_time, "claimed_by_name": ACTIVE_MASTER}
@@ -191,22 +189,22 @@ def add_worker(
     about = {"admin": "", "host": "i-0123456789abcdef0", "access_uri": None, "version": "4.3.0"}
     row: dict[str, object] = {"name": name, "info": json.dumps(about if info is None else info)}
     with engine.begin() as connection:
-        farm = _Farm(connection, shape, active=True)
+        farm = SchedulerRows(connection, shape, active=True)
         if shape != "C":
             return farm.insert("buildslaves", row)
         worker = farm.insert("workers", {**row, "paused": paused, "graceful": graceful})
         if connected:
             farm.insert("connected_workers", {**farm.owner_key(), "workerid": worker})
         if last_complete_at is not None:
-            end = _epoch(last_complete_at)
+            end = to_epoch(last_complete_at)
             farm.add_build(builder, worker, start=end - 60, end=end, state="build successful")
         if building:
-            start = int(time.time()) if started_at is None else _epoch(started_at)
+            start = int(time.time()) if started_at is None else to_epoch(started_at)
             farm.add_build(builder, worker, start=start, end=None, state=state)
     return worker
 
 
-class _Farm:
+class SchedulerRows:
     """Finds or adds the rows that requests hang on, within one transaction."""
 
     def __init__(self, connection: sa.Connection, shape: Shape, active: bool) -> None:
@@ -226,37 +224,6 @@ class _Farm:
         found = self.connection.scalar(sa.select(columns.id).where(*where))
         return self.insert(table, row) if found is None else int(found)
 
-    def set_checks(self, *, on: bool) -> None:
-        """Turn the foreign keys' checks off or on: a million of them take their time."""
-        if self.connection.dialect.name == "mysql":
-            self.connection.exec_driver_sql(f"SET unique_checks={on:d}, foreign_key_checks={on:d}")
-        if self.connection.dialect.name == "postgresql":
-            role = "origin" if on else "replica"
-            self.connection.exec_driver_sql(f"SET LOCAL session_replication_role = {role}")
-
-    def insert_select(self, table: str, fields: Mapping[str, Any], *where: Any) -> None:
-        """Insert rows in the order of the first field, which InnoDB does much faster.
-
-        MariaDB has no statistics of new tables: it must read them as the fields name them.
-        """
-        first, *others = fields.values()
-        query = sa.select(first, *others).where(*where).order_by(first)
-        query = query.prefix_with("STRAIGHT_JOIN", dialect="mysql")
-        self.connection.execute(sa.insert(self.tables[table]).from_select(list(fields), query))
-
-    def next_id(self, *tables: str) -> int:
-        largest = [sa.select(sa.func.max(self.tables[name].c.id)) for name in tables]
-        return 1 + max(self.connection.scalar(query) or 0 for query in largest)
-
-    def reset_sequences(self, *tables: str) -> None:
-        """Let PostgreSQL number on after ids that were given explicitly."""
-        if self.connection.dialect.name == "postgresql":
-            for name in tables:
-                sequence = sa.func.pg_get_serial_sequence(name, "id")
-                self.connection.execute(
-                    sa.select(sa.func.setval(sequence, self.next_id(name), False))
-                )
-
     def owner_key(self) -> dict[str, int]:
         """Return who claims: the master (C), its object (B); in A the request itself tells."""
         name = ACTIVE_MASTER if self.active else STOPPED_MASTER
@@ -265,14 +232,14 @@ class _Farm:
         if self.shape == "B":
             row = {"name": name, "class_name": "buildbot.master.BuildMaster"}
             return {"objectid": self.find_or_insert("objects", row, "name")}
-        row = {"name": name, "name_hash": _sha1(name)}
+        row = {"name": name, "name_hash": sha1(name)}
         state = {"active": int(self.active), "last_active": int(time.time())}
         return {"masterid": self.find_or_insert("masters", {**row, **state}, "name_hash")}
 
     def builder_key(self, builder: str) -> dict[str, object]:
         if self.shape != "C":
             return {"buildername": builder}
-        row = {"name": builder, "name_hash": _sha1(builder)}
+        row = {"name": builder, "name_hash": sha1(builder)}
         key = {"builderid": self.find_or_insert("builders", row, "name_hash")}
         self.find_or_insert("builder_masters", key | self.owner_key(), "builderid", "masterid")
         return {**key}
@@ -288,7 +255,7 @@ class _Farm:
             return {"sourcestampid": self.find_or_insert("sourcestamps", row, "branch")}
         row["codebase"] = ""
         if self.shape == "C":
-            row |= {"ss_hash": _sha1("default"), "created_at": 0}
+            row |= {"ss_hash": sha1("default"), "created_at": 0}
             return {"sourcestampid": self.find_or_insert("sourcestamps", row, "ss_hash")}
         stamps = self.find_or_insert("sourcestampsets", {"id": 1}, "id")  # has no other column
         self.find_or_insert("sourcestamps", {**row, "sourcestampsetid": stamps}, "branch")
@@ -320,135 +287,9 @@ class _Farm:
         self.insert("builds", {**keys, **text, **done, "number": brid})
 
 
-def _epoch(when: When) -> int:
+def to_epoch(when: When) -> int:
     return when if isinstance(when, int) else int(when.timestamp())
 
 
-def _sha1(text: str) -> str:
+def sha1(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-_SCRATCH = sa.Table(
-    "bulk_scratch",
-    sa.MetaData(),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-    *map(_column, ("builderid:int", "buildername:256")),
-    mysql_engine="InnoDB",
-)
-
-
-def bulk_requests(
-    engine: sa.Engine,
-    shape: Shape,
-    rows: int,
-    builders: Sequence[str],
-    *,
-    submitted_at: When,
-    spread_s: int = 6 * 3600,
-    claimed_percent: int = 5,
-    complete_percent: int = 20,
-    workers: Sequence[str] = (),
-) -> Counter[str]:
-    """Add up to a million requests by INSERT ... SELECT and count the pending ones by builder.
-
-    They were submitted during the `spread_s` seconds up to `submitted_at`, with priorities 0 to 2.
-    In shape C the `workers`, which must exist, built the completed ones.
-    """
-    assert rows <= 1_000_000
-    assert len(builders) <= 1000
-    newest, period = _epoch(submitted_at), len(builders)
-    taken = complete_percent + claimed_percent
-    _SCRATCH.create(engine)
-    with engine.begin() as connection:
-        farm = _Farm(connection, shape, active=True)
-        farm.set_checks(on=False)
-        _fill_scratch(farm, builders)
-        base = farm.next_id("buildsets", "buildrequests")
-        low, high, key = _SCRATCH.alias(), _SCRATCH.alias(), _SCRATCH.alias()
-        n = 1000 * high.c.n + low.c.n
-        where = [n < rows, key.c.n == n % period]
-        done = _bucket(n, period) < complete_percent
-        fields: dict[str, Any] = {"id": base + n, "submitted_at": newest - n % spread_s}
-        fields["complete"] = sa.case((done, 1), else_=0)
-        fields["complete_at"] = sa.case((done, newest), else_=sa.null())
-        fields["results"] = sa.case((done, 0), else_=sa.null() if shape == "A" else -1)
-        source = _literals(farm.source_key())
-        farm.insert_select("buildsets", fields | (source if shape != "C" else {}), *where)
-        fields |= {"buildsetid": base + n, "priority": n % 3}
-        name = "builderid" if shape == "C" else "buildername"
-        fields[name] = key.c[name]
-        if shape == "A":
-            fields["claimed_at"] = sa.case((_bucket(n, period) < taken, newest), else_=0)
-        farm.insert_select("buildrequests", fields, *where)
-        if shape != "A":
-            _add_bulk_claims(farm, base, at=newest, period=period, percent=taken)
-        if shape == "C":
-            sets = farm.tables["buildsets"].c
-            fields = {"buildsetid": sets.id, **source}
-            farm.insert_select("buildset_sourcestamps", fields, sets.id >= base)
-        if workers:
-            _add_bulk_builds(farm, base, workers)
-        farm.set_checks(on=True)
-        farm.reset_sequences("buildsets", "buildrequests")
-    _SCRATCH.drop(engine)
-    return Counter(builders[n % period] for n in range(rows) if _bucket(n, period) >= taken)
-
-
-def _bucket(n: Any, period: int) -> Any:
-    """Return 0 to 99, spread evenly over each builder's requests; for Python and SQL integers."""
-    return (37 * n + 41 * (n // period)) % 100
-
-
-def _literals(row: Mapping[str, int]) -> dict[str, Any]:
-    return {name: sa.literal(value) for name, value in row.items()}
-
-
-def _fill_scratch(farm: _Farm, builders: Sequence[str]) -> None:
-    """Number 0 to 999, the first ones beside a builder."""
-    rows: list[dict[str, Any]] = [
-        {"n": n, "builderid": None, "buildername": None} for n in range(1000)
-    ]
-    for row, builder in zip(rows, builders, strict=False):
-        row |= farm.builder_key(builder)
-    farm.connection.execute(sa.insert(_SCRATCH), rows)
-
-
-def _add_bulk_claims(farm: _Farm, base: int, *, at: int, period: int, percent: int) -> None:
-    """Claim running and completed requests: a claim outlives its build."""
-    requests = farm.tables["buildrequests"].c
-    fields = {"brid": requests.id, **_literals(farm.owner_key()), "claimed_at": sa.literal(at)}
-    claimed = _bucket(requests.id - base, period) < percent
-    farm.insert_select("buildrequest_claims", fields, requests.id >= base, claimed)
-
-
-def _add_bulk_builds(farm: _Farm, base: int, workers: Sequence[str]) -> None:
-    requests, worker = farm.tables["buildrequests"].c, farm.tables["workers"].c
-    ids = farm.connection.scalars(sa.select(worker.id).where(worker.name.in_(workers))).all()
-    fields = {"buildrequestid": requests.id, "number": requests.id, **_literals(farm.owner_key())}
-    fields["workerid"] = sa.case(dict(enumerate(ids)), value=requests.id % len(ids))
-    fields |= {"builderid": requests.builderid, "started_at": requests.submitted_at}
-    fields |= {"complete_at": requests.complete_at, **_literals({"locks_duration_s": 0})}
-    fields |= {"results": sa.literal(0), "state_string": sa.literal("build successful")}
-    farm.insert_select("builds", fields, requests.id >= base, requests.complete == 1)
-
-
-def realistic_builder_names(n: int) -> list[str]:
-    """Return n builder names as Mozilla's masters had them; more names extend the same list.
-
-    >>> realistic_builder_names(4)[3]
-    'Rev3 Fedora 12x64 mozilla-beta opt test mochitest-7'
-    """
-    branches = ["mozilla-central", "mozilla-inbound", "mozilla-aurora", "mozilla-beta", "try"]
-    desktops = ["Linux", "Linux x86-64", "OS X 10.7 64-bit", "WINNT 5.2", "WINNT 6.1 x86-64"]
-    builds = [*desktops, "Android 4.0 armv7 API 15+", "Android 4.2 x86", "B2G emulator-kk"]
-    kinds = ["build", "leak test build", "pgo-build", "nightly", "debug build", "valgrind"]
-    machines = ["Rev3 Fedora 12", "Rev3 Fedora 12x64", "Ubuntu VM 12.04 x64", "Windows 7 32-bit"]
-    machines += ["Windows XP 32-bit", "Rev5 MacOSX Mountain Lion 10.8", "Android 4.0 armv7 API 15+"]
-    suites = ["crashtest", "jsreftest", "marionette", "xpcshell", "web-platform-tests-1"]
-    suites += [f"mochitest-{chunk}" for chunk in range(1, 11)]
-    suites += [f"reftest-{chunk}" for chunk in range(1, 5)]
-    names = [" ".join(words) for words in itertools.product(builds, branches, kinds)]
-    tests = itertools.product(machines, branches, ["opt test", "debug test"], suites)
-    names += [" ".join(words) for words in tests]
-    assert n <= len(names), f"only {len(names)} names are made up"
-    return sorted(names, key=_sha1)[:n]

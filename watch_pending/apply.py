@@ -111,14 +111,13 @@ def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -
     Raises Locked when another run planned since the snapshot was taken; nothing is launched then.
     """
     prepared, outcomes = prepare(launcher, plan, snapshot)
-    if prepared:
-        with launcher.database.begin() as connection:
-            won = queries.write_plan(
-                connection, prepared, generation=snapshot.generation, run_id=launcher.run_id
-            )
-        if not won:
-            raise Locked("another run planned at the same time; this one launches nothing")
-        outcomes.extend(_make_calls(launcher, prepared, pace))
+    with launcher.database.begin() as connection:
+        won = queries.write_plan(
+            connection, prepared, generation=snapshot.generation, run_id=launcher.run_id
+        )
+    if not won:
+        raise Locked("another run planned at the same time; this one launches nothing")
+    outcomes.extend(_make_calls(launcher, prepared, pace))
     for outcome in outcomes:
         _log_outcome(outcome)
     return outcomes

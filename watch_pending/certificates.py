@@ -31,6 +31,8 @@ def make_finder(directory: Path, server: str, username: str, password: str) -> C
             certificate = fetch(server, username, password, host)
             keep(path, certificate)
             return certificate
+        except (OSError, UnicodeDecodeError) as err:
+            raise BadInput(f"certificate {path}: {err}") from err
 
     return find
 
@@ -53,11 +55,11 @@ def fetch(server: str, username: str, password: str, host: str) -> str:
 
 def keep(path: Path, certificate: str) -> None:
     """Write a certificate whole or not at all, 0600 from its first byte."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - mode at creation
             file.write(certificate)
         draft.replace(path)
     except OSError as err:
-        raise BadInput(f"certificate {path}: {err.strerror}") from err
+        raise BadInput(f"certificate {path}: {err}") from err

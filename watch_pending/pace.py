@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-# EC2's bucket for RunInstances, by account and region: 5 calls at once, then 2 a second. One stays in it,
-# since calls arrive out of step: a slow first one and a quick sixth are less than half a second apart.
+# EC2's bucket for RunInstances, by account and region: 5 calls at once, then 2 a second. One stays
+# in it, since calls arrive out of step: a slow first one, and a quick one half a second later.
 BURST = 4
 INTERVAL_S = 0.5
 

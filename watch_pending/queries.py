@@ -189,14 +189,17 @@ def write_plan(
     generation: int,
     run_id: int,
 ) -> bool:
-    """Journal a plan's launches, unless another plan came first; say whether it was written."""
+    """Journal a plan's launches, unless another plan came first; say whether it was written.
+
+    The generation rises also where nothing of a plan could be prepared.
+    """
     won = claim(
         connection,
         planner.update()
         .where(planner.c.id == 1, planner.c.generation == generation)
         .values(generation=generation + 1),
     )
-    if won:
+    if won and prepared:
         connection.execute(
             launches.insert().values(created_at=db_now()),
             [_launch_row(item, generation=generation + 1, run_id=run_id) for item in prepared],

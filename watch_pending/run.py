@@ -17,7 +17,7 @@ from watch_pending import gather, queries
 from watch_pending.buildermap import Rule, compile_buildermap, match_builder
 from watch_pending.models import Cloud, Outcome, PendingRequests, Plan, Snapshot, Status
 from watch_pending.pace import Pace
-from watch_pending.plan import plan_launches, settle, with_outcomes
+from watch_pending.plan import plan_launches, settle, shorten, with_outcomes
 from watch_pending.report import count_by_status, plan_to_json, print_plan
 from watch_pending.settings import WatchPendingSettings
 
@@ -47,7 +47,7 @@ def run_once(run: Run, settings: WatchPendingSettings) -> Result:
         sight = look(run, settings, database)
         plan = make_plan(run, settings, sight.snapshot, sight.rules)
         report(run, settings, plan, [])
-        return summarize(sight, plan, [])
+        return summarize(sight, plan, [], planned=len(plan.launches))
     make_writable(settings.state_directory)
     with exclusive(settings.state_directory, "watch-pending-run"):
         database = settings.open_database(reading=False)
@@ -69,9 +69,10 @@ def _run(
             queries.write_connected(connection, gather.connected_names(sight.scheduler))
     else:
         gather.write_sightings(database, settings.farm, sight.scheduler, sight.cloud)
-    plan, outcomes = _launch(run, settings, database, record, sight)
+    plans, outcomes = _launch(run, settings, database, record, sight)
+    plan = settle(plans, outcomes)
     report(run, settings, plan, outcomes)
-    return summarize(sight, plan, outcomes)
+    return summarize(sight, plan, outcomes, planned=len(plans[0].launches))
 
 
 def look(
@@ -113,12 +114,15 @@ def _launch(
     database: FarmDb,
     record: Record,
     sight: Sight,
-) -> tuple[Plan, list[Outcome]]:
-    """Apply the plan, and plan again on what that showed, until nothing is left to start."""
+) -> tuple[list[Plan], list[Outcome]]:
+    """Apply the plan, and plan again on what that showed, until nothing is left to start.
+
+    Returns every plan that was made.
+    """
     snapshot, outcomes = sight.snapshot, list[Outcome]()
     plans = [make_plan(run, settings, snapshot, sight.rules)]
     if not plans[0].launches or sight.aws is None:
-        return plans[0], outcomes
+        return plans, outcomes
     from watch_pending.apply import Launcher, launch_all
 
     launcher = Launcher(
@@ -132,12 +136,13 @@ def _launch(
         find_certificate=settings.make_certificate_finder(),
     )
     pace = Pace()
-    while plans[-1].launches and run.remaining_s() > 0:
+    # Once in any case: a plan that comes after the deadline is closed with that as its reason.
+    while plans[-1].launches and (len(plans) == 1 or run.remaining_s() > 0):
         wave = launch_all(launcher, plans[-1], snapshot, pace)
         outcomes += wave
         snapshot = replace(with_outcomes(snapshot, wave), generation=snapshot.generation + 1)
         plans.append(make_plan(run, settings, snapshot, sight.rules))
-    return settle(plans, outcomes), outcomes
+    return plans, outcomes
 
 
 def report(
@@ -154,14 +159,24 @@ def report(
                 cut.after,
                 cut.reason,
             )
+    if plan.unmatched:
+        log.info(
+            "%d requests of %d builders match no pattern: %s",
+            sum(plan.unmatched.values()),
+            len(plan.unmatched),
+            shorten(plan.unmatched),
+        )
     if run.json:
         print_json(plan_to_json(settings.farm, run.now, plan, outcomes))
     elif run.speaks:
         print_plan(plan, outcomes, dry_run=run.dry_run)
 
 
-def summarize(sight: Sight, plan: Plan, outcomes: Sequence[Outcome]) -> Result:
-    """Sum a run up in one exit code, one line and its metrics; pure."""
+def summarize(sight: Sight, plan: Plan, outcomes: Sequence[Outcome], *, planned: int) -> Result:
+    """Sum a run up in one exit code, one line and its metrics; pure.
+
+    `planned` are the machines that the run set out to start, whatever became of them.
+    """
     counts = count_by_status(outcomes)
     failed = counts[Status.FAILED] + counts[Status.UNKNOWN]
     calls = dict(sorted(sight.aws.calls.items())) if sight.aws else {}
@@ -172,7 +187,7 @@ def summarize(sight: Sight, plan: Plan, outcomes: Sequence[Outcome]) -> Result:
         exit_code=ExitCode.PARTIAL if failed or sight.snapshot.lost_regions else ExitCode.OK,
         summary={
             "pending": pending,
-            "planned": len(plan.launches),
+            "planned": planned,
             "launched": counts[Status.LAUNCHED],
             "failed": failed,
             "unmet": sum(item.unmet for item in plan.demands),

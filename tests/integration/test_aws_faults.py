@@ -279,6 +279,15 @@ def test_user_data_that_can_t_be_is_refused_before_anything_starts(
     assert [row["name"] for row in farm.rows("SELECT name FROM launches")] == farm.names()
 
 
+def test_a_plan_of_which_nothing_can_be_begun_leaves_the_rest_of_the_run_alone(farm: Farm) -> None:
+    (farm.directory / "bad.j2").write_text("{{ hostnam }}")
+    farm.watch["instance_types"]["try-linux64"]["user_data"] = "bad.j2"
+    farm.watch["max_launches_per_run"] = 1
+    farm.add_pending(TRY, priority=1)  # first, so that it is all of the first plan
+    farm.add_pending(BUILD)
+    assert (farm.run().code, farm.names()) == (3, ["bld-linux64-001"])
+
+
 def test_no_more_is_launched_than_dollars_per_hour_allow(farm: Farm) -> None:
     farm.watch["max_usd_per_hour"] = 0.12
     farm.add_pending(count=3)

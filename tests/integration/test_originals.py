@@ -113,20 +113,9 @@ def test_only_the_regions_of_r_are_launched_in(old: OldFarm) -> None:
 
 
 def test_secrets_that_others_can_read_are_refused(old: OldFarm) -> None:
-    old.farm.add_pending()
-    old.write()
-    path = old.directory / "secrets" / "aws-secrets.json"
-    old.secrets["comment"] = "written anew by run(), so its mode is set there"
-    done = old.farm.run(
-        "-k", str(path), "-c", str(old.farm.directory / "configs" / "watch_pending.cfg")
-    )
-    assert done.code == 0
-    path.chmod(0o644)
-    done = old.farm.run(
-        "-k", str(path), "-c", str(old.farm.directory / "configs" / "watch_pending.cfg")
-    )
-    assert done.code == 2
-    assert "aws-secrets.json" in done.err
+    old.secrets_mode = 0o644
+    done = old.run()
+    assert (done.code, "aws-secrets.json" in done.err) == (2, True)
 
 
 def test_a_metric_reaches_every_graphite_host(old: OldFarm) -> None:

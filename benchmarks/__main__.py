@@ -1,0 +1,30 @@
+"""`make bench`: every measurement, as Markdown tables."""
+
+import platform
+import sys
+from collections.abc import Sequence
+
+from benchmarks import pending, startup
+
+
+def main() -> None:
+    """Measure, and print; `quick` takes a tenth of the rows."""
+    rows = pending.ROWS // 10 if "quick" in sys.argv else pending.ROWS
+    print(f"# farmhand, measured on {platform.machine()}, Python {platform.python_version()}\n")
+    print(f"## {rows:,} pending requests → machines needed (`python -m benchmarks.pending`)\n")
+    head = ["database", "schema", "method", "ms", "× faster than naive", "÷ bare query", "MiB"]
+    print_markdown(head, pending.table(rows))
+    print("## Start-up, median of a whole process (`benchmarks/startup.py`)\n")
+    head = ["command", "ms", "÷ bare interpreter", "× faster than aws --version"]
+    print_markdown(head, startup.table())
+
+
+def print_markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print one table."""
+    for row in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(map(str, row)) + " |")
+    print()
+
+
+if __name__ == "__main__":
+    main()
