@@ -62,7 +62,7 @@ def show_version(run: Run, secrets: Path | None) -> Result:
     """Print the database's revision and the newest one; exit 2 when this release can't use it."""
     url, embedded = _find_database(run, secrets)
     missing = embedded and not Path(str(url.database)).exists()
-    engine = make_engine(url, timeout_s=TIMEOUT_S)
+    engine = make_engine(url, timeout_s=TIMEOUT_S, read_only=True)
     with reaching("farm database", url):
         revision = None if missing else read_revision(engine)
         document = {"database": str(url), "revision": revision, "newest": newest_revision()}

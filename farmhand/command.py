@@ -156,9 +156,7 @@ def _common_options(changes: bool, deadline_s: float) -> list[Callable[[Any], An
         click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
         click.option("-v", "--verbose", count=True, help="Say more; twice: everything."),
         click.option("--json", is_flag=True, help="Print one JSON document."),
-        click.option(
-            "-c", "--config", "config_path", type=path, help="farmhand.yml, or an original .cfg."
-        ),
+        click.option("-c", "--config", "config_path", type=path, help="The configuration file."),
     ]
 
 
@@ -199,7 +197,8 @@ def _execute(
         expected = err.exit_code is ExitCode.LOCKED and not sys.stderr.isatty()
         for line in str(err).splitlines():
             log.log(logging.INFO if expected else logging.ERROR, "%s", line)
-        result = Result(exit_code=err.exit_code, summary={"error": str(err)})
+        key = "locked" if err.exit_code is ExitCode.LOCKED else "error"
+        result = Result(exit_code=err.exit_code, summary={key: str(err)})
     except Exception:
         log.exception("this is a bug in farmhand %s: please report it", __version__)
     except KeyboardInterrupt:
@@ -226,7 +225,8 @@ def _report_end(run: Run, result: Result, metrics_textfile: Path | None, log: An
     numbers = {k: v for k, v in result.summary.items() if isinstance(v, int | float)}
     words = " ".join(f"{key}={value}" for key, value in numbers.items())
     log.info("done exit=%d %s secs=%.1f", result.exit_code, words, seconds)
-    if metrics_textfile is None or run.dry_run:
+    # A run that found the lock held leaves the file to the run that holds it.
+    if metrics_textfile is None or run.dry_run or "locked" in result.summary:
         return
     from farmhand import metrics
 

@@ -111,6 +111,7 @@ def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engin
         }
     else:
         options = {
+            "client_encoding": "utf8",  # else psycopg gives bytes where the database is SQL_ASCII
             "connect_timeout": max(2, connect_s),  # libpq's least
             "options": f"-c statement_timeout={whole_s * 1000} -c lock_timeout={whole_s * 1000}",
             "tcp_user_timeout": whole_s * 1000,

@@ -1,6 +1,8 @@
 """Results on stdout: JSON, lines, and tables that are framed on a terminal and plain elsewhere."""
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -21,13 +23,12 @@ def format_time(time: datetime) -> str:
 
 def print_json(document: object) -> None:
     """Print one JSON document to stdout."""
-    print(json.dumps(document, indent=2, ensure_ascii=True))  # noqa: T201 - stdout is for results
+    _say(json.dumps(document, indent=2, ensure_ascii=True))
 
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines to stdout, each on one line whatever a builder is called."""
-    for line in lines:
-        print(one_line(line))  # noqa: T201 - stdout is for results
+    _say("\n".join(map(one_line, lines)))
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str = "") -> None:
@@ -42,7 +43,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str
         console.width = WIDEST
     rows = list(rows)
     if not rows:
-        console.print(none)
+        _say(none)
         return
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for index, title in enumerate(head):
@@ -50,5 +51,14 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str
         table.add_column(title, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(one_line(str(cell))) for cell in row))
-    console.print(table)
-    console.print()
+    with console.capture() as drawn:
+        console.print(table)
+    _say(drawn.get())
+
+
+def _say(text: str) -> None:
+    """Print at once; who closes the pipe, as `head` does, has read enough, and the command goes on."""
+    try:
+        print(text, flush=True)  # noqa: T201 - stdout is for results
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

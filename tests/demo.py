@@ -50,7 +50,7 @@ With an account of your own:
   1. cp -r configs /etc/farmhand; put your subnets, security groups and limits into farmhand.yml.
   2. Tag an AMI of yours moz-type=bld-linux64, or name it with `ami:`.
   3. watch-pending check, then watch-pending --dry-run, then watch-pending -v.
-  4. Four crontab lines are in cron/crontab; docs/operations.md says who needs which permission.
+  4. The crontab line is in cron/crontab; docs/operations.md says who needs which permission.
 As long as nothing stops idle machines, each one stops itself: the user data in configs/ carries a
 maximum age (shutdown -h +720). Keep it.
 """

@@ -41,12 +41,20 @@ class GetcertServer:
         return 200, self.certificates[host]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Https(ThreadingHTTPServer):
+    daemon_threads = True
     getcert: GetcertServer
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that distrust it."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Https
 
     def do_GET(self) -> None:
         """Answer as the server decides."""
-        status, text = self.getcert.answer(self.path, self.headers.get("Authorization", ""))
+        status, text = self.server.getcert.answer(self.path, self.headers.get("Authorization", ""))
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -62,13 +70,10 @@ def running_getcert_server(directory: Path) -> Iterator[GetcertServer]:
     ca_file, chain = _make_certificates(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    handler = type("Handler", (_Handler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        http.daemon_threads = True
-        http.handle_error = lambda *_: None  # type: ignore[method-assign] # clients that distrust it
+    with _Https(("127.0.0.1", 0), _Handler) as http:
         http.socket = context.wrap_socket(http.socket, server_side=True)
         server = GetcertServer(address=f"127.0.0.1:{http.server_port}", ca_file=ca_file)
-        handler.getcert = server
+        http.getcert = server
         thread = threading.Thread(target=http.serve_forever, args=(0.05,))
         thread.start()
         try:

@@ -146,13 +146,13 @@ def _make_calls(
                     item = queue.popleft()
                     if _claim(launcher, item):
                         pace.take(region, now)
-                        patience_s = launcher.run.remaining_s()
+                        patience_s = min(launcher.run.remaining_s(), queries.CLAIMABLE_S)
                         future = pool.submit(
                             launch_instance, clients[region], item.request, patience_s=patience_s
                         )
                         running[future] = item
                     else:
-                        yield _outcome(item, Status.FAILED, "it expired before its turn came")
+                        yield _drop(launcher, item, Status.FAILED, "its turn came too late")
 
 
 def _pause_s(
@@ -179,7 +179,7 @@ def _collect(
 def _give_up(
     launcher: Launcher, queue: deque[PreparedLaunch], learned: Sequence[Exhausted]
 ) -> Iterator[Outcome]:
-    """Close the launches whose call has become pointless; their names are free again at once."""
+    """Close the launches whose call has become pointless."""
     late = launcher.run.remaining_s() == 0
     for item in list(queue):
         exhausted = next((each for each in learned if rules_out(each, item.launch)), None)
@@ -187,9 +187,14 @@ def _give_up(
             continue
         queue.remove(item)
         reason = exhausted.reason if exhausted else "the deadline was reached before its turn came"
-        with launcher.database.begin() as connection:
-            queries.close_launch(connection, item.token, instance_id=None, error=reason)
-        yield _outcome(item, Status.NOT_TRIED if exhausted else Status.FAILED, reason)
+        yield _drop(launcher, item, Status.NOT_TRIED if exhausted else Status.FAILED, reason)
+
+
+def _drop(launcher: Launcher, item: PreparedLaunch, status: Status, reason: str) -> Outcome:
+    """Close a launch that was not called; its name is free again at once."""
+    with launcher.database.begin() as connection:
+        queries.close_launch(connection, item.token, instance_id=None, error=reason)
+    return _outcome(item, status, reason)
 
 
 def _claim(launcher: Launcher, item: PreparedLaunch) -> bool:

@@ -60,6 +60,10 @@ def check_settings(
 
         cloud = read_cloud(run, open_aws(settings.originals), watch)
         findings += check_cloud(watch, settings.regions, cloud)
+        unreached += [
+            Finding(code="region", where=region, message=reason)
+            for region, reason in cloud.lost.items()
+        ]
     except FarmError as err:
         unreached.append(Finding(code="aws", where="aws", message=str(err)))
     return _report(run, findings, unreached)
@@ -162,7 +166,6 @@ def check_cloud(watch: WatchPending, regions: Iterable[str], cloud: Cloud) -> It
     subnets = {(subnet.region, subnet.subnet_id): subnet for subnet in cloud.subnets}
     for region in regions:
         if region in cloud.lost:
-            yield Finding(code="region", where=region, message=cloud.lost[region])
             continue
         for name, settings in watch.instance_types.items():
             place = settings.regions.get(region)

@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, field
 
-# EC2's bucket for RunInstances, by account and region: 5 calls at once, then 2 a second. One stays
-# in it, since calls arrive out of step: a slow first one, and a quick one half a second later.
-BURST = 4
+# EC2's bucket for RunInstances, by account and region: 5 calls at once, then 2 a second.
+BURST = 5
 INTERVAL_S = 0.5
 
 
 @dataclass(kw_only=True, slots=True)
 class Pace:
-    """Remembers, by region, when its bucket would be full again (times in seconds, any clock)."""
+    """Remembers, by region, when its bucket would be full again (times in seconds, any clock).
 
+    With a `burst` below EC2's some calls stay in the bucket, for those that arrive out of step.
+    """
+
+    burst: int = BURST
     full_at: dict[str, float] = field(default_factory=dict)
 
     def turn(self, region: str, now: float) -> float:
@@ -19,9 +22,9 @@ class Pace:
 
         >>> pace = Pace()
         >>> [pace.take("us-east-1", pace.turn("us-east-1", 0.0)) for _ in range(7)]
-        [0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.5]
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 1.0]
         """
-        return max(now, self.full_at.get(region, now) - (BURST - 1) * INTERVAL_S)
+        return max(now, self.full_at.get(region, now) - (self.burst - 1) * INTERVAL_S)
 
     def take(self, region: str, at: float) -> float:
         """Count a call that starts at that time, and return the time."""

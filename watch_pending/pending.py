@@ -235,8 +235,11 @@ def read_workers(connection: Connection, shape: Shape) -> dict[str, WorkerStatus
 
 def read_builder_names(connection: Connection, shape: Shape) -> tuple[str, ...]:
     """List every builder name the database knows."""
-    column = builders.c.name if shape.builder == "id" else requests.c.buildername
-    return tuple(sorted({_text(name) for name in connection.scalars(sa.select(column).distinct())}))
+    statement = sa.select(builders.c.name)
+    if shape.builder == "name":
+        grouping = _grouping(connection, exact=True)
+        statement = sa.select(sa.func.min(requests.c.buildername)).group_by(*grouping)
+    return tuple(sorted({_text(name) for name in connection.scalars(statement)}))
 
 
 def _text(value: str | bytes) -> str:

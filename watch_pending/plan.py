@@ -296,8 +296,8 @@ def settle(plans: Sequence[Plan], outcomes: Iterable[Outcome]) -> Plan:
         # One that failed may have been planned again just as it was, and then have happened.
         planned = dict.fromkeys(launch for wave in waves for launch in wave.launches)
         launches = tuple(launch for launch in planned if launch in started)
-        cuts = (
-            waves[0].cuts if len(launches) >= waves[0].need else (*waves[0].cuts, *waves[-1].cuts)
-        )
+        cuts = waves[0].cuts
+        if len(launches) < len(waves[0].launches):
+            cuts += waves[-1].cuts
         demands.append(replace(waves[0], launches=launches, cuts=tuple(dict.fromkeys(cuts))))
     return replace(plans[0], demands=tuple(demands))

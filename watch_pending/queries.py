@@ -18,6 +18,8 @@ from watch_pending.request import PreparedLaunch
 
 # A launch nobody has seen after this long never happened, and an instance gone this long is gone.
 UNSEEN_S = 300
+# Its call must begin and end well before that: whoever finds it expired may give its name again.
+CLAIMABLE_S = UNSEEN_S - 60
 OPEN_STATES = ("planned", "called", "launched")
 CHUNK = 500
 
@@ -236,7 +238,7 @@ def claim_call(connection: Connection, token: str) -> bool:
         .where(
             launches.c.token == token,
             launches.c.state == "planned",
-            launches.c.created_at > db_now(-UNSEEN_S),
+            launches.c.created_at > db_now(-CLAIMABLE_S),
         )
         .values(state="called", called_at=db_now()),
     )

@@ -158,16 +158,17 @@ def shorten_names(names: Sequence[str]) -> str:
 def rows_of_outcomes(outcomes: Iterable[Outcome]) -> list[list[object]]:
     """Make a row of each machine, but one of all that an offer without capacity could not give."""
     rows: list[list[object]] = []
-    refused: dict[tuple[Offer, str], int] = {}
+    refused: dict[tuple[str, Offer, str], int] = {}
     for item in outcomes:
         offer = item.launch.offer
         if item.status in {Status.NO_CAPACITY, Status.NOT_TRIED}:
-            refused[offer, item.reason] = refused.get((offer, item.reason), 0) + 1
+            key = (item.launch.instance_type, offer, item.reason)
+            refused[key] = refused.get(key, 0) + 1
         else:
             rows.append([item.launch.name, *describe_offer(offer), describe_result(item)])
     rows += [
-        [f"({count} not started)", *describe_offer(offer), reason]
-        for (offer, reason), count in refused.items()
+        [f"({count} {instance_type} not here)", *describe_offer(offer), reason]
+        for (instance_type, offer, reason), count in refused.items()
     ]
     return rows
 

@@ -23,12 +23,14 @@ def _process_as_before() -> Iterator[None]:
     """Commands set up logging and signals for the whole process."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
+    signals = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGALRM)]
     yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
     root.handlers = handlers
     root.setLevel(level)
-    for number, handler in kept.items():
-        signal.signal(number, handler)
+    for number, action in signals:
+        signal.signal(number, action)
 
 
 def call(verb: Verb, *args: str) -> Ran:

@@ -101,7 +101,7 @@ def test_a_textfile_in_no_directory_is_bad_input(tmp_path: Path) -> None:
 def test_graphite_gets_a_line_a_number_under_its_prefix() -> None:
     labelled = Sample(name="need", help="H.", value=3, labels={"instance_type": "bld-linux64"})
     with socket.create_server(("127.0.0.1", 0)) as server:
-        push_to_graphite(*server.getsockname()[:2], "releng.aws", [labelled])
+        push_to_graphite("127.0.0.1", server.getsockname()[1], "releng.aws", [labelled])
         connection, _ = server.accept()
         with connection, connection.makefile() as file:
             name, value, _stamp = file.readline().split()

@@ -242,14 +242,16 @@ def test_jobs_with_a_jacuzzi_get_its_names_and_others_never_do(farm: Farm) -> No
 def test_names_from_the_inventory_are_those_of_enabled_workers_of_the_market(farm: Farm) -> None:
     assert farm.run("db", "upgrade", program="farmhand").code == 0
     rows = [
-        {"name": "b-hardware", "market": None, "enabled": True},
-        {"name": "b-disabled", "market": "spot", "enabled": False},
-        {"name": "b-2", "market": "spot", "enabled": True},
-        {"name": "b-1", "market": "on-demand", "enabled": True},
+        ("b-hardware", None, True),
+        ("b-disabled", "spot", False),
+        ("b-2", "spot", True),
+        ("b-1", "on-demand", True),
     ]
+    keys = ("name", "market", "enabled", "instance_type")
     with farm.database.begin() as connection:
         connection.execute(
-            sa.insert(workers), [{**row, "instance_type": "bld-linux64"} for row in rows]
+            sa.insert(workers),
+            [dict(zip(keys, (*row, "bld-linux64"), strict=True)) for row in rows],
         )
     farm.watch["instance_types"]["bld-linux64"]["names"] = "workers"
     farm.watch["on_demand"]["limits"]["global"]["bld-linux64"] = 9

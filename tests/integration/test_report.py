@@ -16,6 +16,10 @@ pytestmark = pytest.mark.integration
 EAST, WEST = "us-east-1", "us-west-2"
 NEWLINES = "Windows\nbuild\n2026-01-01T00:00:00.000Z ERROR forged"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) [\w.-]+: .")
+CUTS = (
+    "the global spot limit of bld-linux64 is 2, 0 live",
+    "the global on-demand limit of bld-linux64 is 0, 0 live",
+)
 READS = {"DescribeImages", "DescribeInstances", "DescribeSpotPriceHistory", "DescribeSubnets"}
 
 
@@ -24,7 +28,7 @@ def files_of(farm: Farm) -> dict[Path, bytes]:
 
 
 def wait_for_more_than_the_limit(farm: Farm) -> None:
-    """Let three builds wait where two machines are allowed, and two jobs that no pattern matches."""
+    """Let three builds wait where two machines are allowed, and two jobs that nothing matches."""
     farm.watch["spot"]["limits"]["global"]["bld-linux64"] = 2
     farm.add_pending(BUILD, 3)
     farm.add_pending(NEWLINES, 2)
@@ -32,7 +36,7 @@ def wait_for_more_than_the_limit(farm: Farm) -> None:
 
 def expected_plan(farm: Farm) -> dict[str, object]:
     """Return the whole document of such a farm's run, but for the time and the outcomes."""
-    reason = "the global spot limit of bld-linux64 is 2, 0 live"
+    spot, on_demand = CUTS
     launches = {
         "market": "spot",
         "region": EAST,
@@ -56,7 +60,10 @@ def expected_plan(farm: Farm) -> dict[str, object]:
                 "idle": 0,
                 "in_flight": 0,
                 "need": 3,
-                "cuts": [{"by": "spot.limits.global", "from": 3, "to": 2, "reason": reason}],
+                "cuts": [
+                    {"by": "spot.limits.global", "from": 3, "to": 2, "reason": spot},
+                    {"by": "on_demand.limits.global", "from": 1, "to": 0, "reason": on_demand},
+                ],
                 "launches": [launches],
                 "unmet": 1,
             }
@@ -85,8 +92,7 @@ def test_a_dry_run_s_table_says_what_would_start_and_why_not_more(farm: Farm) ->
     done = farm.run("-n")
     lines = [re.split(r"\s{2,}", line.strip()) for line in done.out.splitlines()]
     assert (done.code, done.err) == (0, "")
-    reason = "the global spot limit of bld-linux64 is 2, 0 live"
-    assert ["bld-linux64", "3", "0", "0", "3", "2", "1", reason] in lines
+    assert ["bld-linux64", "3", "0", "0", "3", "2", "1", "; ".join(CUTS)] in lines
     assert "bld-linux64-001, bld-linux64-002" in done.out
     assert [NEWLINES.replace("\n", "\\n"), "2"] in lines
 
@@ -133,11 +139,10 @@ def test_a_run_from_cron_prints_nothing_and_logs_one_line_an_event(farm: Farm) -
     done = farm.run("-l", "run.log")
     assert (done.code, done.out, done.err) == (0, "", "")
     lines = (farm.directory / "run.log").read_text().splitlines()
-    assert all(STAMP.match(line) and "ERROR" not in line[:30] for line in lines)
+    assert all(STAMP.match(line) for line in lines)
     assert "start version=" in lines[0]
-    assert f"2 requests of 1 builders match no pattern: {NEWLINES}".replace("\n", "\\n") in str(
-        [line.partition("watch-pending: ")[2] for line in lines]
-    ).replace("\\\\", "\\")
+    unmatched = "2 requests of 1 builders match no pattern: " + NEWLINES.replace("\n", "\\n")
+    assert any(line.endswith(unmatched) for line in lines)
     assert re.search(
         r"done exit=0 pending=5 planned=2 launched=2 failed=0 unmet=1 unmatched=2 secs=[\d.]+$",
         lines[-1],
@@ -156,10 +161,9 @@ def test_verbose_prints_the_table_and_logs_to_stderr(farm: Farm) -> None:
 def test_quiet_leaves_errors_only(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded", left=1)
-    assert "RequestLimitExceeded" in farm.run().err  # degraded, but handled: a warning
-    farm.add_pending()
-    farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded", left=1)
-    assert farm.run("-q").err == ""
+    done = farm.run("-q", "-l", "run.log")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert "WARNING" in (farm.directory / "run.log").read_text()
 
 
 def test_a_run_on_a_terminal_prints_its_table(farm: Farm) -> None:
@@ -188,16 +192,15 @@ def test_a_run_s_row_says_what_was_planned_what_came_of_it_and_why_not_more(farm
     counts = ("pending", "planned", "launched", "failed", "unmet", "unmatched")
     assert [summary[key] for key in counts] == [6, 3, 2, 2, 2, 2]
     assert summary["api_calls"] == {**dict.fromkeys(READS, 2), "RunInstances": 4}
-    assert summary["why_not"][0] == (
-        "spot.limits.global: the global spot limit of bld-linux64 is 2, 0 live"
-    )
+    assert f"spot.limits.global: {CUTS[0]}" in summary["why_not"]
     assert all("InvalidParameterValue" in error for error in summary["errors"])
 
 
 def test_metrics_are_written_by_a_failed_run_too_and_keep_the_last_success(farm: Farm) -> None:
     farm.add_pending(count=2)
     textfile = farm.directory / "run.prom"
-    farm.run("--metrics-textfile", str(textfile))
+    first = farm.run("--metrics-textfile", str(textfile))
+    assert first.code == 0, first.err
     good = read_metrics(textfile)
     (farm.directory / "scheduler.sqlite").unlink()
     done = farm.run("--metrics-textfile", str(textfile))

@@ -10,27 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests import buildbot_master, scheduler_schemas, services
+from tests import buildbot_master, proxies, scheduler_bulk, scheduler_schemas, services
 from tests.scheduler_schemas import METADATA, Shape
 
-pytestmark = [pytest.mark.integration, pytest.mark.enable_socket]
+pytestmark = pytest.mark.integration
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SHAPES: tuple[Shape, ...] = ("A", "B", "C")
-BUILDERS = scheduler_schemas.realistic_builder_names(40)
-RUNNERS = {"mariadb": services.running_mariadb, "postgresql": services.running_postgresql}
-
-
-def _needs(name: str) -> Any:
-    package = services.missing_services().get(name)
-    return pytest.param(
-        name, marks=pytest.mark.skipif(package is not None, reason=f"install {package}")
-    )
-
-
-@pytest.fixture(scope="module", params=[_needs("mariadb"), _needs("postgresql")])
-def server(request: pytest.FixtureRequest) -> Iterator[services.DatabaseServer]:
-    with RUNNERS[request.param]() as running:
-        yield running
+BUILDERS = scheduler_bulk.realistic_builder_names(40)
 
 
 @pytest.fixture
@@ -87,7 +73,7 @@ def test_a_server_also_listens_on_its_socket(server: services.DatabaseServer) ->
 def test_a_held_proxy_takes_the_query_and_answers_once_released(
     server: services.DatabaseServer,
 ) -> None:
-    with services.slow_proxy(server.port) as proxy:
+    with proxies.slow_proxy(server.port) as proxy:
         assert server.url("farm", port=proxy.port).endswith(f"127.0.0.1:{proxy.port}/farm")
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=0.2) as client:
             proxy.hold()
@@ -102,7 +88,7 @@ def test_a_held_proxy_takes_the_query_and_answers_once_released(
 
 def test_a_silent_listener_takes_connections_and_says_nothing() -> None:
     with (
-        services.silent_listener() as port,
+        proxies.silent_listener() as port,
         socket.create_connection(("127.0.0.1", port), timeout=0.1) as client,
         pytest.raises(TimeoutError),
     ):
@@ -136,7 +122,7 @@ def test_many_requests_are_claimed_and_completed_in_proportion(
     workers = ["w-1", "w-2"] if shape == "C" else []
     for name in workers:
         scheduler_schemas.add_worker(database, shape, name)
-    pending = scheduler_schemas.bulk_requests(
+    pending = scheduler_bulk.bulk_requests(
         database, shape, 4000, BUILDERS, submitted_at=NOON, workers=workers
     )
     later = scheduler_schemas.add_requests(database, shape, BUILDERS[0], 1, submitted_at=NOON)

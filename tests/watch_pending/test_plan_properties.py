@@ -184,7 +184,7 @@ def jacuzzis(*, overlapping: bool) -> st.SearchStrategy[dict[str, tuple[str, ...
 
 
 @st.composite
-def configs(draw: st.DrawFn, /, *, overlapping: bool) -> WatchPending:
+def configs(draw: st.DrawFn, /, *, overlapping: bool, west: Sequence[int]) -> WatchPending:
     instance_types = {
         name: replace(
             make_instance_type(draw(st.sampled_from([FROM_INVENTORY, *[f"{name}-%03d"] * 3]))),
@@ -199,7 +199,7 @@ def configs(draw: st.DrawFn, /, *, overlapping: bool) -> WatchPending:
                     region_priorities={EAST: east, WEST: west}, **more
                 ),
                 east=range(4),
-                west=range(4),
+                west=west,
                 usd_per_hour=({}, dict.fromkeys(EC2_TYPES, 0.3)),
                 max_launches_per_run=(None, None, None, None, 0, 1, 5, 12),
                 max_usd_per_hour=(None, None, None, 0.3, 1.0, 5.0),
@@ -218,23 +218,33 @@ def configs(draw: st.DrawFn, /, *, overlapping: bool) -> WatchPending:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, /, *, overlapping: bool = True) -> World:
-    """Draw a world; no launch is both open and seen, and names are unique in each database."""
+def worlds(
+    draw: st.DrawFn,
+    /,
+    *,
+    overlapping: bool = True,
+    free: Sequence[int] = (0, 1, 3, 50, 50, 50),
+    west: Sequence[int] = range(4),
+) -> World:
+    """Draw a world; no launch is both open and seen, and names are unique in each database.
+
+    `free` are the choices for a subnet's addresses, `west` for a region's priority on demand.
+    """
     instances = draw(some(INSTANCES, 0, 8, unique_by=lambda each: each.instance_id))
     seen = {instance.name for instance in instances}
     unseen = draw(some(OPEN_LAUNCHES, 0, 3, unique_by=lambda each: each.name))
     workers = draw(st.none() | some(WORKERS, 0, 8))
     subnets = draw(
         any_of(
-            lambda **free: tuple(make_subnet(zone, free[name], name) for zone, name in SUBNETS),
-            **{name: (0, 1, 3, 50, 50, 50) for _, name in SUBNETS},
+            lambda **each: tuple(make_subnet(zone, each[name], name) for zone, name in SUBNETS),
+            **{name: free for _, name in SUBNETS},
         )
     )
     images = [make_image(f"ami-{t}", region, instance_type=t) for t in TYPES for region in REGIONS]
     missing = draw(st.sampled_from([*[None] * 8, *images]))
     lost = draw(st.sampled_from([*[{}] * 7, {EAST: "it did not answer"}]))
     return World(
-        config=draw(configs(overlapping=overlapping)),
+        config=draw(configs(overlapping=overlapping, west=west)),
         snapshot=make_snapshot(
             *draw(some(PENDING, 2, 5)),
             workers=None if workers is None else {worker.name: worker for worker in workers},
@@ -371,7 +381,7 @@ PROMISES = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_a_plan_keeps_every_promise(world: World) -> None:
     plan = world.plan()
@@ -379,7 +389,7 @@ def test_a_plan_keeps_every_promise(world: World) -> None:
         promise(world, plan)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_what_was_read_does_not_matter(world: World, random: Random) -> None:
     def shuffle(read: tuple[Kind, ...]) -> tuple[Kind, ...]:
@@ -412,15 +422,22 @@ def names_of(launches: Iterable[Launch]) -> list[str]:
     return [launch.name for launch in launches]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(worlds(overlapping=False))
 def test_planning_after_a_full_apply_is_empty(world: World) -> None:
     after = with_outcomes(world.snapshot, make_outcomes(world.plan().launches))
     assert world.plan(after).launches == ()
 
 
-@settings(max_examples=40, deadline=None)
-@given(worlds(overlapping=False))
+# A rest may be split otherwise over the regions than the whole was, so that another type finds
+# fewer addresses in one of them: there, or with one region, there are enough.
+ONE_REGION_OR_ENOUGH = worlds(overlapping=False, west=[0]) | worlds(
+    overlapping=False, free=[0, 100]
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(ONE_REGION_OR_ENOUGH)
 def test_planning_after_any_prefix_plans_the_rest(world: World) -> None:
     whole = world.plan()
     for end in range(len(whole.launches)):
@@ -452,7 +469,7 @@ def run_with_failures(world: World, random: Random) -> Plan:
     return settle(plans, outcomes)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(worlds(overlapping=False), st.randoms(use_true_random=False))
 def test_a_run_with_failures_keeps_every_promise(world: World, random: Random) -> None:
     plan = run_with_failures(world, random)
@@ -460,7 +477,7 @@ def test_a_run_with_failures_keeps_every_promise(world: World, random: Random) -
         promise(world, plan)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_overlapping_jacuzzis_never_start_more_than_is_needed_in_all(
     world: World, random: Random

@@ -1,0 +1,75 @@
+"""Databases for integration tests: each of the three in turn, and each shape of the scheduler's."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import services
+from tests.scheduler_database import SchedulerDatabase
+from tests.scheduler_schemas import Shape
+
+SERVERS = ("mariadb", "postgresql")
+KINDS = ("sqlite", *SERVERS)
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest) -> services.DatabaseServer:
+    """The private MariaDB, then the private PostgreSQL."""
+    server: services.DatabaseServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind, gone after the test."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/database.sqlite"
+        return
+    server: services.DatabaseServer = request.getfixturevalue(kind)
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+@pytest.fixture(params=("A", "B", "C"))
+def shape(request: pytest.FixtureRequest) -> Shape:
+    """Each shape of the scheduler database in turn."""
+    shape: Shape = request.param
+    return shape
+
+
+@pytest.fixture(scope="session")
+def _schedulers() -> Iterator[dict[tuple[Shape, str], SchedulerDatabase]]:
+    made: dict[tuple[Shape, str], SchedulerDatabase] = {}
+    yield made
+    for scheduler in made.values():
+        scheduler.close()
+
+
+@pytest.fixture
+def scheduler(
+    request: pytest.FixtureRequest,
+    shape: Shape,
+    kind: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    _schedulers: dict[tuple[Shape, str], SchedulerDatabase],
+) -> SchedulerDatabase:
+    """A scheduler database of each shape on each kind of database, without rows."""
+    if (shape, kind) not in _schedulers:
+        if kind == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('scheduler')}/{shape}.sqlite"
+        else:
+            server: services.DatabaseServer = request.getfixturevalue(kind)
+            url = server.create_database(f"scheduler_{shape.lower()}")
+        _schedulers[shape, kind] = SchedulerDatabase.create(url, shape)
+    scheduler = _schedulers[shape, kind]
+    scheduler.clear()
+    return scheduler

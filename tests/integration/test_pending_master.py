@@ -1,0 +1,125 @@
+"""What watch-pending reads of a real Buildbot is what that master itself answers."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from farmhand.db import make_engine, parse_url
+from tests import services
+from tests.buildbot_master import BuildbotMaster, running_master
+from tests.scheduler_database import count_by_builder, read_all_workers, read_waiting
+from watch_pending.models import WorkerStatus
+
+pytestmark = pytest.mark.integration
+BUILDERS = ("Linux x86-64 build", "Linux x86-64 try build", "Rev3 Fedora 12/opt mochitests-1.5")
+WORKER = "bld-001"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def master(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BuildbotMaster]:
+    """A master on a database of its own, whose workers are bld-001 and bld-002."""
+    url = None
+    if request.param == "mariadb":
+        server: services.DatabaseServer = request.getfixturevalue("mariadb")
+        url = server.create_database("a_real_master")
+    with running_master(
+        tmp_path_factory.mktemp("master"),
+        builders=BUILDERS,
+        db_url=url,
+        workers=[WORKER, "bld-002"],
+        build_seconds=0.2,
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def reader(master: BuildbotMaster) -> Iterator[sa.Engine]:
+    """What watch-pending reads the master's database through."""
+    engine = make_engine(parse_url(master.db_url, "test"), timeout_s=30, read_only=True)
+    yield engine
+    engine.dispose()
+
+
+def read_pending_now(engine: sa.Engine) -> Mapping[str, int]:
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    return count_by_builder(read_waiting(engine, now, min_age_s=0))
+
+
+def read_worker(engine: sa.Engine) -> WorkerStatus:
+    workers = read_all_workers(engine)
+    assert workers is not None
+    assert set(workers) == {WORKER, "bld-002"}
+    return workers[WORKER]
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_pending_is_what_the_master_says_before_and_after_a_worker_builds(
+    master: BuildbotMaster, reader: sa.Engine
+) -> None:
+    assert read_pending_now(reader) == master.pending() == {}
+    master.force(BUILDERS[0], 3, priority=7)
+    master.force(BUILDERS[2], 2, priority=7)
+    assert read_pending_now(reader) == master.pending() == {BUILDERS[0]: 3, BUILDERS[2]: 2}
+    assert read_worker(reader) == WorkerStatus(name=WORKER)
+    with master.worker(WORKER):
+        wait_until(lambda: read_worker(reader).building)
+        wait_until(lambda: not master.pending())
+        assert read_pending_now(reader) == {}
+        wait_until(lambda: read_worker(reader) == WorkerStatus(name=WORKER, connected=True))
+    wait_until(lambda: not read_worker(reader).connected)
+
+
+def test_a_worker_paused_at_its_master_is_paused_and_its_job_waits(
+    master: BuildbotMaster, reader: sa.Engine
+) -> None:
+    with master.worker(WORKER):
+        master.rest(f"workers/{WORKER}", "pause", reason="test")
+        wait_until(lambda: read_worker(reader).paused)
+        assert read_worker(reader).connected
+        master.force(BUILDERS[1])
+        assert read_pending_now(reader) == master.pending() == {BUILDERS[1]: 1}
+        master.rest(f"workers/{WORKER}", "unpause", reason="test")
+        wait_until(lambda: not read_pending_now(reader))
+        assert not read_worker(reader).paused
+        wait_until(lambda: not read_worker(reader).building)
+
+
+def test_a_worker_told_to_stop_is_graceful_until_it_leaves(
+    master: BuildbotMaster, reader: sa.Engine
+) -> None:
+    with master.worker(WORKER) as worker:
+        master.rest(f"workers/{WORKER}", "pause", reason="test")
+        wait_until(lambda: read_worker(reader).paused)
+        master.rest(f"workers/{WORKER}", "unpause", reason="test")
+        master.force(BUILDERS[0])
+        wait_until(lambda: read_worker(reader).building)
+        master.rest(f"workers/{WORKER}", "stop", reason="test")
+        wait_until(lambda: read_worker(reader).graceful)
+        worker.process.wait(30)
+    wait_until(lambda: not read_worker(reader).connected)
+
+
+def test_nothing_is_pending_while_the_only_master_is_stopped(tmp_path: Path) -> None:
+    with running_master(tmp_path, builders=BUILDERS) as master:
+        engine = make_engine(parse_url(master.db_url, "test"), timeout_s=30, read_only=True)
+        master.force(BUILDERS[0], 2)
+        assert read_pending_now(engine) == {BUILDERS[0]: 2}
+        with master.worker("demo-worker"):
+            master.process.terminate()
+            assert master.process.wait(30) is not None
+        workers = read_all_workers(engine)
+        assert read_pending_now(engine) == {}
+        assert workers == {"demo-worker": WorkerStatus(name="demo-worker")}
+        engine.dispose()

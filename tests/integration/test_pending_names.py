@@ -1,0 +1,121 @@
+"""Builder names as nobody would choose them, and as databases like to confuse them."""
+
+import random
+import zlib
+from contextlib import closing
+
+import pytest
+
+from farmhand.db import parse_url, reaching
+from farmhand.errors import Unavailable
+from tests import services
+from tests.scheduler_database import NOON, SchedulerDatabase
+from watch_pending.pending import Window, detect_shape, pending_statement, read_builder_names
+
+pytestmark = pytest.mark.integration
+WINDOW = Window(now=NOON, min_age_s=10, max_age_s=86400)
+ODD_NAMES = [
+    pytest.param("Linux\nx86-64\r\n\tbuild\n", id="newlines"),
+    pytest.param("Linux 🦊 build 👩‍💻", id="emoji"),
+    pytest.param("\u202eLinux\u0301 \x1b[31mbuild", id="control characters"),
+    pytest.param("100% %s %(name)s :name ' \" \\ ; --", id="quotes"),
+    pytest.param("", id="empty"),
+]
+ALIKE = {"Linux build": 1, "linux build": 2, "Linux build ": 3, "Linux  build": 4, "Línux build": 5}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_odd_name_is_counted_and_comes_back_whole(
+    scheduler: SchedulerDatabase, name: str
+) -> None:
+    scheduler.add(name, 2)
+    scheduler.add("plain", 1)
+    assert scheduler.pending() == {name: 2, "plain": 1}
+
+
+def test_a_name_of_10_kb_comes_back_whole(scheduler: SchedulerDatabase) -> None:
+    # Before 0.9 the column holds 256 characters, which all but SQLite insist on.
+    room = 10_000 if scheduler.shape == "C" or "sqlite" in scheduler.url else 250
+    longest = "é" * room
+    scheduler.add(longest, 2)
+    scheduler.add(longest[:-1], 1)
+    assert scheduler.pending() == {longest: 2, longest[:-1]: 1}
+
+
+def test_names_that_look_alike_are_kept_apart(scheduler: SchedulerDatabase) -> None:
+    for name, requests in ALIKE.items():
+        scheduler.add(name, requests)
+    assert scheduler.pending() == ALIKE
+    with scheduler.reader.connect() as connection:
+        names = read_builder_names(connection, detect_shape(connection))
+    assert names == tuple(sorted(ALIKE))
+
+
+def _two_names_of_one_checksum() -> tuple[str, str]:
+    """Find two names of equal length and CRC-32, as MariaDB's quick grouping sees them."""
+    chance = random.Random(1)
+    seen: dict[int, str] = {}
+    while True:
+        name = f"Linux build {chance.getrandbits(40):010x}"
+        other = seen.setdefault(zlib.crc32(name.encode()), name)
+        if other != name:
+            return other, name
+
+
+@pytest.mark.parametrize("shape", ["A", "B"])
+@pytest.mark.parametrize("kind", ["mariadb"])
+def test_two_names_in_one_quick_group_are_counted_apart(scheduler: SchedulerDatabase) -> None:
+    first, second = _two_names_of_one_checksum()
+    scheduler.add(first, 2)
+    scheduler.add(second, 3)
+    scheduler.add("Linux build", 4)
+    with scheduler.reader.connect() as connection:
+        quick = pending_statement(connection, detect_shape(connection), WINDOW)
+        assert sorted(row.n for row in connection.execute(quick)) == [4, 5]
+    assert scheduler.pending() == {first: 2, second: 3, "Linux build": 4}
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("stored", ["CAST(X'4C696E7578FF' AS TEXT)", "X'4C696E7578FF'"])
+def test_sqlite_gives_invalid_utf_8_replaced(scheduler: SchedulerDatabase, stored: str) -> None:
+    scheduler.add("a", 2)
+    column = "builders SET name" if scheduler.shape == "C" else "buildrequests SET buildername"
+    scheduler.execute(f"UPDATE {column} = {stored}")
+    assert scheduler.pending() == {"Linux\N{REPLACEMENT CHARACTER}": 2}
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        pytest.param("VARBINARY(256)", "caf\N{REPLACEMENT CHARACTER}", id="bytes"),
+        pytest.param("VARCHAR(256) CHARACTER SET latin1", "café", id="latin1"),
+    ],
+)
+def test_mariadb_gives_another_character_set_as_text(
+    mariadb: services.DatabaseServer, column: str, name: str
+) -> None:
+    url = mariadb.create_database("odd_names")
+    with closing(SchedulerDatabase.create(url, "B")) as scheduler:
+        scheduler.add("a", 2)
+        scheduler.execute("ALTER TABLE buildrequests MODIFY buildername VARBINARY(256)")
+        scheduler.execute("UPDATE buildrequests SET buildername = X'636166E9'")
+        scheduler.execute(f"ALTER TABLE buildrequests MODIFY buildername {column}")
+        assert scheduler.pending() == {name: 2}
+    mariadb.drop_database("odd_names")
+
+
+def test_postgresql_without_an_encoding_serves_utf_8_and_names_what_is_not(
+    postgresql: services.DatabaseServer,
+) -> None:
+    postgresql.execute("CREATE DATABASE odd_names ENCODING 'SQL_ASCII' TEMPLATE template0")
+    url = postgresql.url("odd_names")
+    with closing(SchedulerDatabase.create(url, "B")) as scheduler:
+        scheduler.add("Linux 🦊", 2)
+        assert scheduler.pending() == {"Linux 🦊": 2}
+        scheduler.execute(r"UPDATE buildrequests SET buildername = E'caf\351'")
+        with (
+            pytest.raises(Unavailable, match="invalid byte sequence"),
+            reaching("scheduler database", parse_url(url, "test")),
+        ):
+            scheduler.read()
+    postgresql.drop_database("odd_names")

@@ -1,0 +1,246 @@
+"""The house stays as docs/architecture.md draws it: imports, purity, one writer a table, sizes."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = sorted(
+    path.parent.name
+    for path in ROOT.glob("*/__init__.py")
+    if path.parent.name not in {"tests", "benchmarks"}
+)
+MODULES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+MIGRATIONS = ROOT / "farmhand/migrations"
+MOST_LINES = 300
+MOST_FUNCTION_LINES = 50
+
+# What pure modules must not import, themselves; and what not even by way of other modules of ours.
+IMPURE = {"boto3", "botocore", "sqlalchemy", "requests", "click", "subprocess", "os", "random"}
+IMPURE |= {"time", "logging"}
+HEAVY_OR_OUTSIDE = {"boto3", "botocore", "sqlalchemy", "requests", "click", "subprocess"}
+CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+
+# A table's module → the only package that writes its tables.
+OWNERS = {
+    "farm": "slavealloc",
+    "launches": "watch_pending",
+    "builds": "scanner",
+    "records": "farmhand",
+}
+WRITES_ELSEWHERE = {
+    # Names the farm at first use, before any verb's queries; and fills the empty database, in
+    # memory, that stands for a missing one while a verb only reads.
+    "farmhand/db.py": {"records", "launches"},
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), filename=str(path))
+
+
+def imports_of(tree: ast.Module) -> Iterator[str]:
+    """Every module that is imported anywhere in a file, as a dotted name; types' imports apart."""
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def find_module(name: str) -> Path | None:
+    """The file of a module of ours, or None."""
+    path = ROOT / Path(*name.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if top(name) in PACKAGES and candidate.is_file():
+            return candidate
+    return None
+
+
+def imports_through(path: Path) -> set[str]:
+    """Every module imported at any distance through modules of ours."""
+    found: set[str] = set()
+    waiting, seen = [path], {path}
+    while waiting:
+        names = set(imports_of(parse(waiting.pop())))
+        found |= names
+        ours = {module for name in names if (module := find_module(name))} - seen
+        seen |= ours
+        waiting.extend(ours)
+    return found
+
+
+def is_pure(path: Path) -> bool:
+    """Whether a module says of itself that it is pure."""
+    said = (ast.get_docstring(parse(path)) or "").strip()
+    return any(text.rstrip(".").endswith("; pure") for text in (said, said.partition("\n")[0]))
+
+
+PURE = [path for path in MODULES if is_pure(path)]
+
+
+def test_the_packages_are_found() -> None:
+    assert {"farmhand", "watch_pending"} <= set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_packages_import_themselves_and_farmhand_only(path: Path) -> None:
+    own = path.relative_to(ROOT).parts[0]
+    others = {top(name) for name in imports_of(parse(path))} & {*PACKAGES, "tests", "benchmarks"}
+    assert others <= {own, "farmhand"}
+
+
+# Pure modules
+
+
+def test_the_modules_that_decide_are_pure() -> None:
+    names = ("aws_errors", "buildermap", "demand", "ledger", "models", "names", "plan", "spot")
+    assert {f"watch_pending/{name}.py" for name in names} <= {name_of(path) for path in PURE}
+
+
+@pytest.mark.parametrize("path", PURE, ids=name_of)
+def test_a_pure_module_imports_nothing_that_touches_the_world(path: Path) -> None:
+    assert {top(name) for name in imports_of(parse(path))} & IMPURE == set()
+
+
+@pytest.mark.parametrize("path", PURE, ids=name_of)
+def test_a_pure_module_touches_nothing_outside_by_way_of_others(path: Path) -> None:
+    assert {top(name) for name in imports_through(path)} & HEAVY_OR_OUTSIDE == set()
+
+
+@pytest.mark.parametrize("path", PURE, ids=name_of)
+def test_a_pure_module_reads_no_clock_and_no_file(path: Path) -> None:
+    calls = [ast.unparse(n.func) for n in ast.walk(parse(path)) if isinstance(n, ast.Call)]
+    assert [c for c in calls if c == "open" or any(c.endswith(clock) for clock in CLOCKS)] == []
+
+
+# Libraries and tables
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_boto3_is_used_in_one_place(path: Path) -> None:
+    used = {top(name) for name in imports_of(parse(path))} & {"boto3", "botocore"}
+    assert not used or name_of(path) == "watch_pending/ec2.py"
+
+
+def table_names(tree: ast.Module) -> Mapping[str, str]:
+    """An expression that is a table, or a module of tables → the module of tables it is of."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("farmhand.tables"):
+            module = (node.module or "").removeprefix("farmhand.tables").lstrip(".")
+            for alias in node.names:
+                names[alias.asname or alias.name] = module or alias.name
+    for node in ast.walk(tree):  # info = records.schema_info
+        if isinstance(node, ast.Assign) and (owner := owner_of(node.value, names)):
+            names |= {each.id: owner for each in node.targets if isinstance(each, ast.Name)}
+    return names
+
+
+def owner_of(node: ast.expr, names: Mapping[str, str]) -> str | None:
+    """The module of tables that `launches` or `records.schema_info` is of."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        node = node.value
+    return names.get(node.id) if isinstance(node, ast.Name) else None
+
+
+def written_by(tree: ast.Module) -> set[str]:
+    """The modules of tables that a file writes: `t.insert()`, `sa.update(t)`, …"""
+    names = table_names(tree)
+    written: set[str | None] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if called in {"insert", "update", "delete"} and isinstance(node.func, ast.Attribute):
+            written.add(owner_of(node.func.value, names))
+        if called in {"insert", "update", "delete", "insert_missing"} and node.args:
+            written.add(owner_of(node.args[0], names))
+    return {owner for owner in written if owner in OWNERS}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_each_table_has_one_writer(path: Path) -> None:
+    if path.is_relative_to(MIGRATIONS):
+        return
+    package = path.relative_to(ROOT).parts[0]
+    own = {table for table, owner in OWNERS.items() if owner == package}
+    allowed = own if path.name == "queries.py" else set()
+    allowed = allowed | WRITES_ELSEWHERE.get(name_of(path), set())
+    assert written_by(parse(path)) <= allowed
+
+
+def test_writing_is_recognized() -> None:
+    source = """
+from farmhand.tables import records
+from farmhand.tables.launches import launches
+info = records.schema_info
+def f(connection, sa):
+    connection.execute(info.update().values(farm="x"))
+    connection.execute(sa.insert(launches))
+"""
+    assert written_by(ast.parse(source)) == {"records", "launches"}
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_file_is_too_long(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_function_is_too_long(path: Path) -> None:
+    if path.is_relative_to(MIGRATIONS):
+        return  # a migration is a list of tables
+    functions = [
+        node
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES} == {}
+
+
+# Start-up
+
+HELPS = [
+    "watch_pending.cli --help",
+    *(f"watch_pending.cli {verb} --help" for verb in ("run", "explain", "check")),
+    "farmhand.cli --help",
+    "farmhand.cli db upgrade --help",
+    "farmhand.cli status --help",
+]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("words", HELPS)
+def test_help_imports_nothing_heavy(words: str) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", *words.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {top(found[1]) for found in re.finditer(r"\| +([\w.]+)$", done.stderr, re.MULTILINE)}
+    assert "click" in loaded
+    assert loaded & {"sqlalchemy", "boto3", "botocore", "jinja2", "requests", "pydantic"} == set()
