@@ -1,12 +1,12 @@
 """Engines, the database's clock, claims, and the farm database's version."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
@@ -26,9 +26,15 @@ DRIVERS = {
     "mariadb": "mariadb+pymysql",
     "postgresql": "postgresql+psycopg",
 }
+T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
 POOL_RECYCLE_S = 300
+UPGRADE_WAIT_S = 60
+UPGRADE_LOCK = 0x6661726D  # "farm", among PostgreSQL's advisory locks of one database
+# How servers say that they undid a transaction for another's sake: MariaDB's error, SQLSTATEs.
+UNDONE = {1213, "40P01", "40001"}
+UNDONE_TRIES = 4
 
 
 class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
@@ -177,6 +183,34 @@ class FarmDb:
         with reaching("farm database", self.url), self.engine.begin() as connection:
             yield connection
 
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Do work in one transaction, and again where the server undid it to break a deadlock.
+
+        Nothing of an undone transaction stays, so `work` has only its last run's effects.
+        """
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
+
+        retrying = Retrying(
+            retry=retry_if_exception(is_undone),
+            stop=stop_after_attempt(UNDONE_TRIES),
+            wait=wait_random(0.01, 0.2),
+            reraise=True,
+        )
+        with reaching("farm database", self.url):
+            return retrying(self._transact_once, work)
+
+    def _transact_once(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return work(connection)
+
+
+def is_undone(err: BaseException) -> bool:
+    """Whether the server undid the transaction, so that doing it again is right."""
+    if not isinstance(err, DBAPIError) or err.orig is None:
+        return False
+    code = getattr(err.orig, "sqlstate", None) or next(iter(err.orig.args), None)
+    return code in UNDONE
+
 
 def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, reading: bool) -> FarmDb:
     """Open the farm database for a command.
@@ -262,12 +296,30 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
-        if connection.dialect.name == "sqlite":
-            # One writer at a time, from the first statement: two first runs must not both create.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with engine.begin() as connection, _alone(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Let one upgrade of a database run at a time; the next one finds nothing left to do."""
+    dialect = connection.dialect.name
+    if dialect == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+    elif dialect == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+        yield
+    else:
+        # The name counts on the whole server, and a commit, as DDL does many, releases nothing.
+        name = sa.func.concat("farmhand ", sa.func.sha1(sa.func.database()))
+        if connection.scalar(sa.select(sa.func.get_lock(name, UPGRADE_WAIT_S))) != 1:
+            raise Unavailable("another upgrade of the farm database does not end; look at it there")
+        try:
+            yield
+        finally:
+            connection.execute(sa.select(sa.func.release_lock(name)))
 
 
 def find_farm_db(configured: str | None, environ: Mapping[str, str]) -> tuple[URL, bool]:

@@ -57,7 +57,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str
 
 
 def _say(text: str) -> None:
-    """Print at once; who closes the pipe, as `head` does, has read enough, and the command goes on."""
+    """Print at once; who closes the pipe, as `head` does, has read enough: go on."""
     try:
         print(text, flush=True)  # noqa: T201 - stdout is for results
     except BrokenPipeError:

@@ -21,7 +21,7 @@ from watch_pending.config import WatchPending
 from watch_pending.ec2 import Aws, Ec2Error, launch_instance
 from watch_pending.models import Exhausted, Launch, Offer, Outcome, Plan, Snapshot, Status
 from watch_pending.pace import Pace
-from watch_pending.request import PreparedLaunch, format_request, fqdn, why_too_large
+from watch_pending.request import PreparedLaunch, Stamp, format_request, fqdn, why_too_large
 from watch_pending.spot import rules_out
 from watch_pending.userdata import REGION_DNS_ATOMS, Template, render_user_data
 
@@ -62,9 +62,8 @@ def prepare(
             launch,
             place,
             images[launch.offer.region, launch.offer.ami],
-            farm=launcher.farm,
-            token=token,
-            user_data=user_data,
+            Stamp(farm=launcher.farm, token=token),
+            user_data,
         )
         prepared.append(PreparedLaunch(launch=launch, token=token, request=request))
     return prepared, refused

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 READS_AT_ONCE = 16
-READS_SHARE = 0.5  # of the time left: a region that hangs must leave some to launch elsewhere
+# A region that hangs must leave some of the time to launch elsewhere.
+READS_SHARE = 0.5
+READS_AT_MOST_S = 45.0
 
 
 def open_aws(originals: Originals) -> ec2.Aws:
@@ -43,7 +45,7 @@ def read_cloud(run: Run, aws: ec2.Aws, config: WatchPending) -> Cloud:
         for region in config.region_priorities
         for what, read in _reads(aws.reader(region), region, config, run)
     ]
-    patience_s = run.remaining_s() * READS_SHARE
+    patience_s = min(run.remaining_s() * READS_SHARE, READS_AT_MOST_S)
     until = time.monotonic() + patience_s
     found: dict[str, list[Any]] = {"instances": [], "spot_prices": [], "subnets": [], "images": []}
     lost: dict[str, str] = {}

@@ -82,7 +82,7 @@ class Disk:
 class Place:
     """How an instance type is launched in one region.
 
-    Without `ami` it is our newest AMI tagged with the instance type; `ami_if_untagged` where none is.
+    Without `ami` it is our newest AMI tagged with the instance type, or `ami_if_untagged`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")

@@ -20,7 +20,7 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_before_delay,
+    stop_after_delay,
     wait_random_exponential,
 )
 
@@ -247,7 +247,7 @@ def launch_instance(client: "EC2Client", request: Mapping[str, Any], *, patience
     retrying = Retrying(
         retry=retry_if_exception(lambda e: isinstance(e, Ec2Error) and e.meaning is Meaning.AGAIN),
         wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MOST_S),
-        stop=stop_before_delay(patience_s),
+        stop=stop_after_delay(patience_s),
         before_sleep=_log_retry,
         reraise=True,
     )

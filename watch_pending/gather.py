@@ -118,6 +118,7 @@ def write_sightings(database: FarmDb, farm: str, scheduler: Scheduler, cloud: Cl
         queries.write_sightings(connection, [i for i in cloud.instances if i.farm == farm])
         queries.write_connected(connection, connected_names(scheduler))
         expired = queries.expire(connection, regions=cloud.listed)
+        queries.prune(connection)
     if expired:
         log.warning("%d launches expired: no instance was seen within 5 minutes", expired)
 

@@ -160,7 +160,6 @@ def price_of(machine: Machine, snapshot: Snapshot, config: WatchPending) -> floa
             for price in snapshot.spot_prices
             if price.availability_zone == machine.availability_zone
             and price.ec2_type == machine.ec2_type
-            and price.region == machine.region
             and same_product(price, product)
         ),
         default=None,

@@ -1,36 +1,28 @@
 """Which worker names may be given to new machines; pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from watch_pending.config import FROM_INVENTORY, InstanceType, Market
-from watch_pending.models import InventoryWorker
+from watch_pending.demand import serves
+from watch_pending.models import Demand, InventoryWorker
 
 MAX_NUMBER = 9999  # of a name pattern
 
 
 def find_names(
-    instance_type: InstanceType,
-    market: Market,
+    candidates: Iterable[str],
+    demand: Demand,
     *,
-    inventory: Iterable[InventoryWorker],
-    in_use: frozenset[str],
-    workers: frozenset[str] | None,
+    in_use: Collection[str],
     allocated: frozenset[str],
     most: int,
 ) -> list[str]:
-    """List at most `most` free names, lowest first.
+    """List at most `most` of the candidates that are free and that the demand's jobs may use.
 
-    `inventory` holds the workers of this instance type. With a set of `workers` (a jacuzzi) only its
-    names are given; without one, never a name of `allocated`.
+    `allocated` are the workers of all jacuzzis.
     """
-    candidates = candidate_names(instance_type, market, inventory)
-    free = (
-        name
-        for name in candidates
-        if name not in in_use
-        and (name in workers if workers is not None else name not in allocated)
-    )
+    free = (name for name in candidates if name not in in_use and serves(name, demand, allocated))
     return list(islice(free, most))
 
 

@@ -10,7 +10,7 @@ What a plan promises, whatever the snapshot:
 - planning again after a full apply plans nothing, and after any part of it plans the rest.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -31,13 +31,10 @@ from watch_pending.models import (
     DemandPlan,
     Launch,
     Offer,
-    OpenLaunch,
-    Outcome,
     Plan,
     Snapshot,
-    Status,
 )
-from watch_pending.names import find_names
+from watch_pending.names import candidate_names, find_names
 from watch_pending.spot import list_on_demand_offers, rank_spot_offers
 
 
@@ -132,10 +129,10 @@ class _Filler:
         launches.extend(taken)
         rejected.extend(reasons)
         if len(taken) < len(names):
-            for refusal in refusals:
-                cuts.append(
-                    Cut(by=refusal.by, before=len(names), after=len(taken), reason=refusal.reason)
-                )
+            cuts.extend(
+                Cut(by=refusal.by, before=len(names), after=len(taken), reason=refusal.reason)
+                for refusal in refusals
+            )
             if reasons or not refusals:
                 reason = shorten(reasons) or f"nothing is offered for {instance_type}"
                 cuts.append(
@@ -206,12 +203,11 @@ class _Filler:
     def _find_names(self, market: Market, most: int) -> list[str]:
         instance_type = self.demand.instance_type
         inventory = [w for w in self.snapshot.inventory if w.instance_type == instance_type]
+        settings = self.config.instance_types[instance_type]
         return find_names(
-            self.config.instance_types[instance_type],
-            market,
-            inventory=inventory,
-            in_use=frozenset(self.ledger.names),
-            workers=self.demand.workers,
+            candidate_names(settings, market, inventory),
+            self.demand,
+            in_use=self.ledger.names,
             allocated=allocated_workers(self.config),
             most=most,
         )
@@ -252,52 +248,3 @@ def split_by_priority(count: int, priorities: Mapping[str, int]) -> dict[str, in
     if ordered:
         shares[ordered[0]] += count - sum(shares.values())
     return shares
-
-
-def with_outcomes(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> Snapshot:
-    """Add to a snapshot what launching has shown, so that it can be planned on again.
-
-    A machine that was launched, or may have been, counts as in flight from now on.
-    """
-    outcomes = tuple(outcomes)
-    started = [item for item in outcomes if item.status in {Status.LAUNCHED, Status.UNKNOWN}]
-    learned = [item.exhausted for item in outcomes if item.exhausted is not None]
-    return replace(
-        snapshot,
-        open_launches=(*snapshot.open_launches, *(_open_launch(item) for item in started)),
-        exhausted=(*snapshot.exhausted, *dict.fromkeys(learned)),
-        launched_this_run=snapshot.launched_this_run + len(started),
-    )
-
-
-def _open_launch(outcome: Outcome) -> OpenLaunch:
-    launch = outcome.launch
-    return OpenLaunch(
-        token=outcome.token,
-        name=launch.name,
-        instance_type=launch.instance_type,
-        market=launch.offer.market,
-        region=launch.offer.region,
-        availability_zone=launch.offer.availability_zone,
-        subnet=launch.subnet,
-        ec2_type=launch.offer.ec2_type,
-    )
-
-
-def settle(plans: Sequence[Plan], outcomes: Iterable[Outcome]) -> Plan:
-    """Sum up the plans of one run, each made after the one before was applied.
-
-    Its launches are those that happened, or may have; its cuts are the first plan's and those that
-    are left at the end.
-    """
-    started = {item.launch for item in outcomes if item.status in {Status.LAUNCHED, Status.UNKNOWN}}
-    demands = []
-    for waves in zip(*(plan.demands for plan in plans), strict=True):
-        # One that failed may have been planned again just as it was, and then have happened.
-        planned = dict.fromkeys(launch for wave in waves for launch in wave.launches)
-        launches = tuple(launch for launch in planned if launch in started)
-        cuts = waves[0].cuts
-        if len(launches) < len(waves[0].launches):
-            cuts += waves[-1].cuts
-        demands.append(replace(waves[0], launches=launches, cuts=tuple(dict.fromkeys(cuts))))
-    return replace(plans[0], demands=tuple(demands))

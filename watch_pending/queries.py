@@ -22,6 +22,7 @@ UNSEEN_S = 300
 CLAIMABLE_S = UNSEEN_S - 60
 OPEN_STATES = ("planned", "called", "launched")
 CHUNK = 500
+KEPT_S = 90 * 86400
 
 _begun_at = sa.func.coalesce(launches.c.called_at, launches.c.created_at)
 _is_open = launches.c.state.in_(OPEN_STATES)
@@ -94,8 +95,18 @@ def read_inventory(connection: Connection) -> tuple[InventoryWorker, ...]:
     )
 
 
+def take_turn(connection: Connection) -> None:
+    """Wait for other writers, until this transaction ends.
+
+    Whoever writes many rows does this first: two that each wait for the other's rows would be
+    undone. SQLite has one writer at a time anyway.
+    """
+    connection.execute(sa.select(planner.c.generation).with_for_update())
+
+
 def write_connected(connection: Connection, names: Iterable[str]) -> None:
     """Write that these workers are connected now; names that are no instance's do nothing."""
+    take_turn(connection)
     for chunk in _chunks(sorted(names)):
         connection.execute(
             instances.update()
@@ -109,6 +120,7 @@ def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
 
     A launch whose instance was seen is closed: from now on the instance stands for it.
     """
+    take_turn(connection)
     seen = sorted(seen, key=lambda instance: instance.instance_id)
     by_state: dict[str, list[str]] = {}
     for instance in seen:
@@ -168,6 +180,7 @@ def expire(connection: Connection, *, regions: Iterable[str]) -> int:
 
     Only instances of `regions`, those that answered, can be found missing.
     """
+    take_turn(connection)
     connection.execute(
         instances.update()
         .where(
@@ -182,6 +195,16 @@ def expire(connection: Connection, *, regions: Iterable[str]) -> int:
         .where(_is_open, _begun_at <= db_now(-UNSEEN_S))
         .values(state="expired", closed_at=db_now(), error="no instance was seen within 5 minutes")
     ).rowcount
+
+
+def prune(connection: Connection) -> None:
+    """Forget launches that were closed, and instances that were gone, 90 days ago."""
+    connection.execute(launches.delete().where(launches.c.closed_at < db_now(-KEPT_S)))
+    connection.execute(
+        instances.delete().where(
+            instances.c.state == "gone", instances.c.last_seen_at < db_now(-KEPT_S)
+        )
+    )
 
 
 def write_plan(

@@ -17,6 +17,14 @@ STATE_TAG = "moz-state"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stamp:
+    """Whose machine it is, and from which launch: what everything of it is tagged with."""
+
+    farm: str
+    token: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedLaunch:
     """A launch with everything its call needs; the token is its identity for ever."""
 
@@ -31,7 +39,7 @@ class PreparedLaunch:
 
 
 def format_request(
-    launch: Launch, place: Place, image: Image, *, farm: str, token: str, user_data: str
+    launch: Launch, place: Place, image: Image, stamp: Stamp, user_data: str
 ) -> dict[str, Any]:
     """Format the arguments of RunInstances for one machine.
 
@@ -47,7 +55,7 @@ def format_request(
     if place.security_groups:
         interface["Groups"] = list(place.security_groups)
     request: dict[str, Any] = {
-        "ClientToken": token,
+        "ClientToken": stamp.token,
         "ImageId": launch.offer.ami,
         "InstanceType": launch.offer.ec2_type,
         "MinCount": 1,
@@ -57,7 +65,7 @@ def format_request(
         "InstanceInitiatedShutdownBehavior": "terminate",
         "MetadataOptions": {"HttpTokens": "required", "InstanceMetadataTags": "enabled"},
         "BlockDeviceMappings": format_disks(place.disks, image),
-        "TagSpecifications": format_tags(launch, place, farm=farm, token=token),
+        "TagSpecifications": format_tags(launch, place, stamp),
     }
     if user_data:
         request["UserData"] = user_data
@@ -77,7 +85,7 @@ def format_request(
     return request
 
 
-def format_tags(launch: Launch, place: Place, *, farm: str, token: str) -> list[dict[str, Any]]:
+def format_tags(launch: Launch, place: Place, stamp: Stamp) -> list[dict[str, Any]]:
     """Format the tags that everything of a launch bears from its first moment."""
     tags = {
         **place.tags,
@@ -85,8 +93,8 @@ def format_tags(launch: Launch, place: Place, *, farm: str, token: str) -> list[
         "FQDN": fqdn(launch.name, place.domain),
         TYPE_TAG: launch.instance_type,
         STATE_TAG: "ready",
-        FARM_TAG: farm,
-        LAUNCH_TAG: token,
+        FARM_TAG: stamp.farm,
+        LAUNCH_TAG: stamp.token,
     }
     resources = ["instance", "volume", "network-interface"]
     if launch.offer.market is Market.SPOT:

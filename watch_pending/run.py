@@ -17,9 +17,10 @@ from watch_pending import gather, queries
 from watch_pending.buildermap import Rule, compile_buildermap, match_builder
 from watch_pending.models import Cloud, Outcome, PendingRequests, Plan, Snapshot, Status
 from watch_pending.pace import BURST, Pace
-from watch_pending.plan import plan_launches, settle, shorten, with_outcomes
+from watch_pending.plan import plan_launches, shorten
 from watch_pending.report import count_by_status, plan_to_json, print_plan
 from watch_pending.settings import WatchPendingSettings
+from watch_pending.waves import settle, with_outcomes
 
 if TYPE_CHECKING:
     from watch_pending.ec2 import Aws

@@ -148,6 +148,12 @@ def test_an_expected_failure_is_one_line_and_no_traceback() -> None:
     assert line.endswith("ERROR tend: farmhand.yml:3: wrong")
 
 
+def test_from_cron_a_run_that_was_locked_out_says_nothing(tmp_path: Path) -> None:
+    ran = call(failing(Locked("another run")), "-l", str(tmp_path / "log"))
+    assert (ran.exit_code, ran.output) == (75, "")
+    assert "INFO tend: another run" in (tmp_path / "log").read_text()
+
+
 def test_each_line_of_a_failure_is_a_line_of_the_log() -> None:
     lines = call(failing(BadInput("one\ntwo"))).stderr.splitlines()
     assert [line.rpartition(" ")[2] for line in lines] == ["one", "two"]
@@ -247,6 +253,13 @@ def test_metrics_are_written_however_a_run_ends(tmp_path: Path, verb: Verb) -> N
     path = tmp_path / "tend.prom"
     code = call(verb, "--metrics-textfile", str(path)).exit_code
     assert f'farmhand_run_exit_code{{command="tend",verb="run"}} {code}.0' in path.read_text()
+
+
+def test_a_run_that_was_locked_out_leaves_the_metrics_to_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "tend.prom"
+    path.write_text("the other's")
+    call(failing(Locked("another run")), "--metrics-textfile", str(path))
+    assert path.read_text() == "the other's"
 
 
 def test_a_verbs_own_numbers_are_among_the_metrics(tmp_path: Path) -> None:

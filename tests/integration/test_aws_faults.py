@@ -247,15 +247,6 @@ def test_a_deadline_in_the_midst_closes_the_rest_and_frees_its_names(farm: Farm)
     assert sorted(names + farm.names()) == [f"bld-linux64-{n:03}" for n in range(1, 21)]
 
 
-def test_a_call_throttled_until_the_deadline_fails_and_frees_its_name(farm: Farm) -> None:
-    farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded")
-    farm.add_pending()
-    assert farm.run("--deadline", "4").code == 3
-    assert len({call.client_token for call in launches(farm)}) == 1
-    farm.ec2.clear_faults()
-    assert (farm.run().code, farm.names()) == (0, ["bld-linux64-001"])
-
-
 def test_instances_not_shown_yet_are_not_launched_again(farm: Farm) -> None:
     farm.ec2.settings(lag_s=600)
     farm.add_pending(count=2)

@@ -32,7 +32,7 @@ UNANSWERED = {"action": "RunInstances", "drop": "after"}
 
 
 def wait_until_some_are_called(farm: Farm) -> None:
-    """Wait for the moment between journal and call: five calls at once is all that EC2 allows."""
+    """Wait for the moment between journal and call: EC2 allows no eight calls at once."""
     wait_until(lambda: {*states(farm.database)} - {"planned"})
 
 

@@ -100,9 +100,6 @@ def test_a_worker_told_to_stop_is_graceful_until_it_leaves(
     master: BuildbotMaster, reader: sa.Engine
 ) -> None:
     with master.worker(WORKER) as worker:
-        master.rest(f"workers/{WORKER}", "pause", reason="test")
-        wait_until(lambda: read_worker(reader).paused)
-        master.rest(f"workers/{WORKER}", "unpause", reason="test")
         master.force(BUILDERS[0])
         wait_until(lambda: read_worker(reader).building)
         master.rest(f"workers/{WORKER}", "stop", reason="test")
@@ -112,14 +109,15 @@ def test_a_worker_told_to_stop_is_graceful_until_it_leaves(
 
 
 def test_nothing_is_pending_while_the_only_master_is_stopped(tmp_path: Path) -> None:
-    with running_master(tmp_path, builders=BUILDERS) as master:
+    with running_master(tmp_path, builders=BUILDERS, workers=[WORKER, "bld-002"]) as master:
         engine = make_engine(parse_url(master.db_url, "test"), timeout_s=30, read_only=True)
-        master.force(BUILDERS[0], 2)
-        assert read_pending_now(engine) == {BUILDERS[0]: 2}
-        with master.worker("demo-worker"):
+        with master.worker(WORKER):
+            master.rest(f"workers/{WORKER}", "pause", reason="test")
+            wait_until(lambda: read_worker(engine).paused)
+            master.force(BUILDERS[0], 2)
+            assert read_pending_now(engine) == {BUILDERS[0]: 2}
             master.process.terminate()
-            assert master.process.wait(30) is not None
-        workers = read_all_workers(engine)
+            master.process.wait(30)
         assert read_pending_now(engine) == {}
-        assert workers == {"demo-worker": WorkerStatus(name="demo-worker")}
+        assert read_worker(engine) == WorkerStatus(name=WORKER, paused=True)
         engine.dispose()

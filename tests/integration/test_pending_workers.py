@@ -1,5 +1,7 @@
 """What the scheduler database says of workers: connected, building, and whether they drain."""
 
+from typing import Any
+
 import pytest
 
 from tests import scheduler_schemas
@@ -25,12 +27,8 @@ def test_without_workers_there_are_none(scheduler: SchedulerDatabase) -> None:
 @only_c
 def test_a_worker_is_seen_as_buildbot_sees_it(scheduler: SchedulerDatabase) -> None:
     def add(name: str, **state: bool) -> WorkerStatus:
-        scheduler_schemas.add_worker(
-            scheduler.writer,
-            "C",
-            name,
-            **{"connected": False, **state},  # type: ignore[arg-type]
-        )
+        given: Any = {"connected": False, **{key: int(value) for key, value in state.items()}}
+        scheduler_schemas.add_worker(scheduler.writer, "C", name, **given)
         return WorkerStatus(name=name, **state)
 
     expected = [
@@ -39,8 +37,7 @@ def test_a_worker_is_seen_as_buildbot_sees_it(scheduler: SchedulerDatabase) -> N
         add("busy", connected=True, building=True),
         add("paused", connected=True, paused=True),
         add("leaving", connected=True, building=True, graceful=True),
-        add("WORKER-é"),
-        add("worker-é", connected=True),
+        add("arbeiter-ä 🦊", connected=True),
     ]
     assert scheduler.workers() == {worker.name: worker for worker in expected}
 

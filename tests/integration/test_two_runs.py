@@ -1,6 +1,7 @@
 """Runs at the same time: on one host, on two, and one that is told to end."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from tests.farm import BUILD, REGIONS, Farm
 from tests.journal import (
     finish,
+    kill,
     known,
     launches,
     live,
@@ -41,23 +43,53 @@ def run_on_all_hosts(farm: Farm) -> dict[int, str]:
     return {p.returncode: text for p, text in zip(processes, said, strict=True)}
 
 
-def slow_reads(farm: Farm) -> None:
-    """Hold back what DescribeInstances answers the next run, so that it can be caught waiting."""
+def start_slowly(farm: Farm, **environ: str) -> "subprocess.Popen[str]":
+    """Start a run that has read the journal, and waits for what EC2 answered."""
     farm.ec2.add_fault(action="DescribeInstances", hold_s=1, left=len(REGIONS))
+    process = farm.start(**environ)
+    wait_until(lambda: len(farm.ec2.calls("DescribeInstances")) == len(REGIONS))
+    return process
+
+
+def start_and_stop(farm: Farm, **environ: str) -> "subprocess.Popen[str]":
+    """Start a run, and stop it there until SIGCONT."""
+    process = start_slowly(farm, **environ)
+    process.send_signal(signal.SIGSTOP)
+    return process
+
+
+def go_on(process: "subprocess.Popen[str]") -> int:
+    """Let a stopped run go on to its end; return its exit code."""
+    process.send_signal(signal.SIGCONT)
+    return finish(process)
 
 
 def test_a_run_that_finds_another_plan_launches_nothing(farm: Farm, shared: sa.Engine) -> None:
     farm.add_pending(BUILD, 2)
-    slow_reads(farm)
-    first = farm.start(FARMHAND_STATE=state_of(farm, "one"))
-    wait_until(lambda: len(farm.ec2.calls("DescribeInstances")) == len(REGIONS))
-    first.send_signal(signal.SIGSTOP)  # it has read the journal, and waits for EC2
+    first = start_and_stop(farm, FARMHAND_STATE=state_of(farm, "one"))
     assert farm.run(FARMHAND_STATE=state_of(farm, "two")).code == 0
-    first.send_signal(signal.SIGCONT)
-    assert finish(first) == 75
+    assert go_on(first) == 75
     assert farm.names() == numbered(2)
     assert [row["exit_code"] for row in read(shared, runs)] == [75, 0]
     assert len(read(shared, launches)) == 2
+
+
+def test_a_run_leaves_what_it_did_not_get_to_one_that_planned_meanwhile(
+    farm: Farm, shared: sa.Engine
+) -> None:
+    farm.add_pending(BUILD, 2)
+    capacity = "InsufficientInstanceCapacity"
+    farm.ec2.add_fault(action="RunInstances", code=capacity, latency_s=1, left=1)
+    first = farm.start(FARMHAND_STATE=state_of(farm, "one"))
+    wait_until(lambda: len(farm.ec2.calls("RunInstances")) == 2)
+    first.send_signal(signal.SIGSTOP)
+    farm.add_pending()
+    assert farm.run(FARMHAND_STATE=state_of(farm, "two")).code == 0
+    assert go_on(first) == 0
+    assert len(farm.names()) == 2
+    assert [row["summary"]["launched"] for row in read(shared, runs)] == [1, 1]
+    assert farm.run(FARMHAND_STATE=state_of(farm, "one")).code == 0
+    assert farm.names() == numbered(3)
 
 
 @pytest.mark.parametrize(
@@ -78,41 +110,31 @@ def test_two_hosts_at_once_launch_the_demand_exactly(
 
 def test_a_second_run_on_the_same_host_does_nothing(farm: Farm) -> None:
     farm.add_pending(BUILD, 2)
-    slow_reads(farm)
-    first = farm.start()
-    wait_until(lambda: farm.ec2.calls("DescribeInstances"))
-    second = farm.run()
-    assert second.code == 75
-    assert "another run holds" in second.err
-    assert finish(first) == 0
+    first = start_and_stop(farm)
+    second = farm.run("-v")
+    assert go_on(first) == 0
+    assert (second.code, "another run holds" in second.err) == (75, True)
     assert farm.names() == numbered(2)
     assert len(read(farm.database, runs)) == 1
 
 
 def test_a_dry_run_needs_no_lock(farm: Farm) -> None:
     farm.add_pending()
-    slow_reads(farm)
-    first = farm.start()
-    wait_until(lambda: len(farm.ec2.calls("DescribeInstances")) == len(REGIONS))
-    assert farm.run("--dry-run").code == 0
-    assert finish(first) == 0
+    first = start_and_stop(farm)
+    second = farm.run("--dry-run")
+    assert go_on(first) == 0
+    assert second.code == 0
 
 
 def test_a_lock_ends_with_the_run_that_was_killed(farm: Farm) -> None:
-    slow_reads(farm)
     farm.add_pending()
-    first = farm.start()
-    wait_until(lambda: farm.ec2.calls("DescribeInstances"))
-    first.kill()
-    finish(first)
+    kill(start_slowly(farm))
     assert farm.run().code == 0
 
 
 def test_sigterm_ends_a_run_and_its_row_says_so(farm: Farm) -> None:
     farm.add_pending()
-    slow_reads(farm)
-    process = farm.start()
-    wait_until(lambda: farm.ec2.calls("DescribeInstances"))
+    process = start_slowly(farm)
     process.terminate()
     assert finish(process) == 143
     [row] = read(farm.database, runs)

@@ -181,7 +181,6 @@ def test_no_reading_verb_creates_the_state_directory(farm: Farm) -> None:
         ("farmhand", "db", "current"),
         ("farmhand", "db", "upgrade", "--dry-run"),
         ("farmhand", "status"),
-        ("farmhand", "config", "check"),
     ]
     for program, *words in commands:
         done = farm.run(*words, program=program)

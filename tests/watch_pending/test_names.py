@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.builders import make_instance_type, make_inventory
+from tests.builders import make_demand, make_instance_type, make_inventory
 from watch_pending.config import Market
 from watch_pending.models import InventoryWorker
-from watch_pending.names import MAX_NUMBER, find_names
+from watch_pending.names import MAX_NUMBER, candidate_names, find_names
 
 SPOT, ON_DEMAND = Market.SPOT, Market.ON_DEMAND
 
@@ -23,11 +23,9 @@ def names(
     most: int = 2,
 ) -> list[str]:
     return find_names(
-        make_instance_type(pattern),
-        market,
-        inventory=inventory,
+        candidate_names(make_instance_type(pattern), market, inventory),
+        make_demand(workers=None if workers is None else frozenset(workers)),
         in_use=frozenset(in_use),
-        workers=None if workers is None else frozenset(workers),
         allocated=frozenset(allocated),
         most=most,
     )

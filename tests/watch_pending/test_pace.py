@@ -39,6 +39,12 @@ def test_a_pause_fills_the_bucket(pause_s: float, at_once: int) -> None:
     assert sum(at == pause_s for at in started[5:]) == at_once
 
 
+def test_a_smaller_burst_leaves_calls_in_the_bucket() -> None:
+    pace = Pace(burst=2)
+    started = [pace.take("east", pace.turn("east", 0.0)) for _ in range(4)]
+    assert started == [0.0, 0.0, 0.5, 1.0]
+
+
 def test_regions_do_not_wait_for_each_other() -> None:
     pace = Pace()
     for _ in range(BURST):

@@ -39,7 +39,8 @@ from tests.builders import (
 )
 from watch_pending.config import InstanceType, Market, Spot, WatchPending
 from watch_pending.models import Cut, DemandPlan, Plan, Snapshot, Status
-from watch_pending.plan import settle, shorten, split_by_priority, with_outcomes
+from watch_pending.plan import shorten, split_by_priority
+from watch_pending.waves import settle, with_outcomes
 
 SPOT, ON_DEMAND = Market.SPOT, Market.ON_DEMAND
 
@@ -423,6 +424,11 @@ def test_no_offer_at_all_is_a_cut_with_the_reasons_of_each() -> None:
     )
 
 
+def test_what_is_cut_by_limits_and_by_offers_names_both() -> None:
+    plan = plan_for(5, {"spot_prices": (make_price(),), "subnets": (make_subnet(free=2),)})
+    assert {"addresses", "spot.offers"} <= set(cuts(plan))
+
+
 def test_a_type_without_rules_says_that_nothing_is_offered() -> None:
     plan = plan_for(1, spot=Spot(limits={"global": {"bld": 9}}))
     assert reasons(plan)[0] == "nothing is offered for bld"
@@ -480,6 +486,12 @@ def test_spot_names_that_run_out_leave_on_demand_ones() -> None:
     types = {"bld": make_instance_type("workers")}
     plan = plan_for(5, {"inventory": inventory}, instance_types=types, on_demand=make_on_demand())
     assert names(plan) == ["s-1", "d-1", "d-2"]
+
+
+def test_the_inventory_of_another_type_gives_no_names() -> None:
+    snapshot = {"inventory": make_inventory("win-1", instance_type="win")}
+    plan = plan_for(1, snapshot, instance_types={"bld": make_instance_type("workers")})
+    assert reasons(plan)[0] == "no free spot name is left for bld"
 
 
 @pytest.mark.parametrize(

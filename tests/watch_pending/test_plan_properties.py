@@ -43,8 +43,8 @@ from watch_pending.config import FROM_INVENTORY, Market, OnDemand, Spot, WatchPe
 from watch_pending.demand import names_in_use, own_instances
 from watch_pending.ledger import price_of
 from watch_pending.models import Launch, Machine, Outcome, Plan, Snapshot, Status
-from watch_pending.plan import settle, with_outcomes
 from watch_pending.spot import BID_SHARE
+from watch_pending.waves import settle, with_outcomes
 
 TYPES = ("bld", "try")
 ZONES = ("us-east-1a", "us-east-1b", "us-west-2a")

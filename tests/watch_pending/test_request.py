@@ -10,6 +10,7 @@ from watch_pending.models import Image, Launch
 from watch_pending.request import (
     MAX_USER_DATA_BYTES,
     PreparedLaunch,
+    Stamp,
     format_disks,
     format_request,
     format_tags,
@@ -28,12 +29,12 @@ def make_request(
     user_data: str = "",
 ) -> dict[str, Any]:
     launch, place, image = launch or make_launch(), place or make_place(), image or make_image()
-    return format_request(launch, place, image, farm="test", token="token-1", user_data=user_data)
+    return format_request(launch, place, image, Stamp(farm="test", token="token-1"), user_data)
 
 
 def tags_of(launch: Launch, place: Place | None = None) -> dict[str, dict[str, str]]:
     """Resource → its tags."""
-    specifications = format_tags(launch, place or make_place(), farm="test", token="token-1")
+    specifications = format_tags(launch, place or make_place(), Stamp(farm="test", token="token-1"))
     return {
         item["ResourceType"]: {tag["Key"]: tag["Value"] for tag in item["Tags"]}
         for item in specifications
