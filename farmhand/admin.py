@@ -12,20 +12,12 @@ from sqlalchemy.engine import URL
 
 from farmhand import config
 from farmhand.command import Result, Run
-from farmhand.db import (
-    check_version,
-    find_farm_db,
-    make_engine,
-    newest_revision,
-    open_farm_db,
-    reaching,
-    read_revision,
-    upgrade,
-)
+from farmhand.db import find_farm_db, make_engine, open_farm_db, reaching
 from farmhand.errors import BadInput
 from farmhand.output import format_time, print_json, print_lines, print_table
 from farmhand.queries import read_last_runs
 from farmhand.state import find_state_directory, make_writable
+from farmhand.upgrades import check_version, newest_revision, read_revision, upgrade
 
 TIMEOUT_S = 300.0
 HIDDEN = "(hidden)"

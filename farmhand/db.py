@@ -1,12 +1,12 @@
-"""Engines, the database's clock, claims, and the farm database's version."""
+"""Engines, the database's clock, claims, and the farm database, opened."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
@@ -15,26 +15,19 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.functions import FunctionElement
 
-from farmhand import __version__
 from farmhand.errors import BadInput, Unavailable
 from farmhand.state import find_state_directory
 from farmhand.tables import launches, metadata, records
 from farmhand.tables.base import UtcDateTime
+from farmhand.upgrades import check_version, newest_revision, read_revision, upgrade
 
 DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
     "postgresql": "postgresql+psycopg",
 }
-T = TypeVar("T")
-MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10
 POOL_RECYCLE_S = 300
-UPGRADE_WAIT_S = 60
-UPGRADE_LOCK = 0x6661726D  # "farm", among PostgreSQL's advisory locks of one database
-# How servers say that they undid a transaction for another's sake: MariaDB's error, SQLSTATEs.
-UNDONE = {1213, "40P01", "40001"}
-UNDONE_TRIES = 4
 
 
 class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
@@ -121,6 +114,9 @@ def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engin
             "connect_timeout": max(2, connect_s),  # libpq's least
             "options": f"-c statement_timeout={whole_s * 1000} -c lock_timeout={whole_s * 1000}",
             "tcp_user_timeout": whole_s * 1000,
+            "keepalives_idle": whole_s,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
         }
     engine = sa.create_engine(
         url,
@@ -183,34 +179,6 @@ class FarmDb:
         with reaching("farm database", self.url), self.engine.begin() as connection:
             yield connection
 
-    def transact(self, work: Callable[[Connection], T]) -> T:
-        """Do work in one transaction, and again where the server undid it to break a deadlock.
-
-        Nothing of an undone transaction stays, so `work` has only its last run's effects.
-        """
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
-
-        retrying = Retrying(
-            retry=retry_if_exception(is_undone),
-            stop=stop_after_attempt(UNDONE_TRIES),
-            wait=wait_random(0.01, 0.2),
-            reraise=True,
-        )
-        with reaching("farm database", self.url):
-            return retrying(self._transact_once, work)
-
-    def _transact_once(self, work: Callable[[Connection], T]) -> T:
-        with self.engine.begin() as connection:
-            return work(connection)
-
-
-def is_undone(err: BaseException) -> bool:
-    """Whether the server undid the transaction, so that doing it again is right."""
-    if not isinstance(err, DBAPIError) or err.orig is None:
-        return False
-    code = getattr(err.orig, "sqlstate", None) or next(iter(err.orig.args), None)
-    return code in UNDONE
-
 
 def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, reading: bool) -> FarmDb:
     """Open the farm database for a command.
@@ -237,44 +205,6 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
     return database
 
 
-def newest_revision() -> str:
-    """Return the newest revision that this release ships; revisions are numbered files."""
-    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-
-
-def read_revision(engine: Engine) -> str | None:
-    """Read which revision a database is at; None for one without tables of ours."""
-    with engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        version = sa.column("version_num", sa.String)
-        statement = sa.select(version).select_from(sa.table("alembic_version"))
-        return connection.execute(statement).scalar()
-
-
-def check_version(engine: Engine) -> None:
-    """Refuse a database that is older than this release, or too new for it."""
-    revision, newest = read_revision(engine), newest_revision()
-    if revision is None:
-        raise BadInput("the farm database has no tables yet: run `farmhand db upgrade`")
-    if revision < newest:
-        raise BadInput(
-            f"the farm database is at revision {revision}, farmhand {__version__} needs {newest}: "
-            "run `farmhand db upgrade`"
-        )
-    with engine.connect() as connection:
-        oldest = connection.execute(sa.select(records.schema_info.c.compatible_from)).scalar_one()
-    if _release(__version__) < _release(oldest):
-        raise BadInput(
-            f"the farm database needs farmhand {oldest} or newer, this is {__version__}: "
-            "upgrade this host"
-        )
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-
-
 def check_farm(database: FarmDb, farm: str, *, reading: bool) -> None:
     """Refuse another farm's database; the first writer gives it its name."""
     info = records.schema_info
@@ -287,39 +217,6 @@ def check_farm(database: FarmDb, farm: str, *, reading: bool) -> None:
             f'the farm database belongs to farm "{stored}", the configuration says "{farm}": '
             "one of the two is the wrong one"
         )
-
-
-def upgrade(engine: Engine) -> None:
-    """Bring a database to this release's revision."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection, _alone(connection):
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-@contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Let one upgrade of a database run at a time; the next one finds nothing left to do."""
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        yield
-    elif dialect == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
-        yield
-    else:
-        # The name counts on the whole server, and a commit, as DDL does many, releases nothing.
-        name = sa.func.concat("farmhand ", sa.func.sha1(sa.func.database()))
-        if connection.scalar(sa.select(sa.func.get_lock(name, UPGRADE_WAIT_S))) != 1:
-            raise Unavailable("another upgrade of the farm database does not end; look at it there")
-        try:
-            yield
-        finally:
-            connection.execute(sa.select(sa.func.release_lock(name)))
 
 
 def find_farm_db(configured: str | None, environ: Mapping[str, str]) -> tuple[URL, bool]:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from farmhand.db import upgrade
 from farmhand.tables.farm import workers
 from farmhand.tables.launches import instances, launches
 from farmhand.tables.records import runs
+from farmhand.upgrades import upgrade
 from tests.ec2_control import Ec2Server
 from tests.farm import REGIONS, Farm
 from tests.services import DatabaseServer

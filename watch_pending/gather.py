@@ -53,7 +53,8 @@ def read_scheduler(run: Run, config: WatchPending, *, with_builders: bool = Fals
     Raises Unavailable when the database does not answer, BadInput when it is not Buildbot's.
     """
     url = parse_url(config.scheduler_db.get_secret_value(), "watch_pending.scheduler_db")
-    engine = make_engine(url, timeout_s=config.scheduler_timeout_s, read_only=True)
+    timeout_s = min(config.scheduler_timeout_s, run.deadline_s)
+    engine = make_engine(url, timeout_s=timeout_s, read_only=True)
     window = Window(
         now=run.now, min_age_s=config.min_pending_age_s, max_age_s=config.max_pending_age_s
     )

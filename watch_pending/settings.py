@@ -32,6 +32,7 @@ class WatchPendingSettings:
     database_url: URL
     database_embedded: bool
     state_directory: Path
+    database_timeout_s: float = FARM_DB_TIMEOUT_S
     certificate_directory: Path | None = None
 
     def open_database(self, *, reading: bool) -> FarmDb:
@@ -42,7 +43,7 @@ class WatchPendingSettings:
             self.database_url,
             farm=self.farm,
             embedded=self.database_embedded,
-            timeout_s=FARM_DB_TIMEOUT_S,
+            timeout_s=self.database_timeout_s,
             reading=reading,
         )
 
@@ -105,4 +106,5 @@ def load_settings(run: Run, secrets: Path | None, regions: tuple[str, ...]) -> W
         database_url=url,
         database_embedded=embedded,
         state_directory=find_state_directory(run.environ),
+        database_timeout_s=min(FARM_DB_TIMEOUT_S, run.deadline_s),
     )

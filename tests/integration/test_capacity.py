@@ -80,35 +80,28 @@ def test_a_paused_worker_is_not_between_rounds(farm: Farm) -> None:
     assert farm.names() == ["bld-linux64-002"]
 
 
-def test_an_instance_boots_until_its_deadline(farm: Farm) -> None:
+@pytest.mark.parametrize(
+    ("age", "launched"), [pytest.param(19, 0, id="boots"), pytest.param(21, 1, id="never came")]
+)
+def test_a_young_instance(farm: Farm, age: float, launched: int) -> None:
+    engine, launched_at = create(farm.database), minutes_ago(age)
+    seen = minutes_ago(1)
+    add_instance(engine, FIRST, seen=seen, last_connected_at=None, launched_at=launched_at)
     farm.add_pending()
     farm.run()
-    [instance] = farm.ec2.instances()
-    farm.ec2.poke_instance(instance["id"], launch_time=minutes_ago(19))
-    farm.run()
-    assert farm.names() == numbered(1)
-    farm.ec2.poke_instance(instance["id"], launch_time=minutes_ago(21))
-    farm.run()
-    assert farm.names() == numbered(2)
+    assert len(farm.names()) == launched
 
 
-def test_a_stopped_instance_is_no_capacity_but_keeps_its_name(farm: Farm) -> None:
-    farm.add_pending()
+def test_ec2_says_which_instances_still_count(farm: Farm) -> None:
+    farm.add_pending(BUILD, 4)
     farm.run()
-    [instance] = farm.ec2.instances()
-    farm.ec2.poke_instance(instance["id"], state="stopped")
+    first, second, third, _ = sorted(farm.ec2.instances(), key=lambda item: str(item["name"]))
+    farm.ec2.poke_instance(first["id"], state="stopped")  # no capacity, but it keeps its name
+    farm.ec2.poke_instance(second["id"], state="terminated")  # its name is free
+    farm.ec2.poke_instance(third["id"], launch_time=minutes_ago(21))  # too old to boot
     farm.run()
-    assert farm.names() == numbered(2)
-
-
-def test_a_terminated_instance_is_replaced_under_its_name(farm: Farm) -> None:
-    farm.add_pending()
-    farm.run()
-    [instance] = farm.ec2.instances()
-    farm.ec2.poke_instance(instance["id"], state="terminated")
-    farm.run()
-    assert farm.names() == numbered(1)
-    assert len(farm.ec2.instances()) == 2
+    assert farm.names() == numbered(6)
+    assert len(farm.ec2.instances()) == 7
 
 
 def test_who_is_connected_is_written_down(farm: Farm) -> None:

@@ -75,21 +75,22 @@ def test_a_run_that_finds_another_plan_launches_nothing(farm: Farm, shared: sa.E
 
 
 def test_a_run_leaves_what_it_did_not_get_to_one_that_planned_meanwhile(
-    farm: Farm, shared: sa.Engine
+    farm: Farm, request: pytest.FixtureRequest
 ) -> None:
     farm.add_pending(BUILD, 2)
     capacity = "InsufficientInstanceCapacity"
     farm.ec2.add_fault(action="RunInstances", code=capacity, latency_s=1, left=1)
-    first = farm.start(FARMHAND_STATE=state_of(farm, "one"))
-    wait_until(lambda: len(farm.ec2.calls("RunInstances")) == 2)
-    first.send_signal(signal.SIGSTOP)
-    farm.add_pending()
-    assert farm.run(FARMHAND_STATE=state_of(farm, "two")).code == 0
-    assert go_on(first) == 0
-    assert len(farm.names()) == 2
-    assert [row["summary"]["launched"] for row in read(shared, runs)] == [1, 1]
-    assert farm.run(FARMHAND_STATE=state_of(farm, "one")).code == 0
-    assert farm.names() == numbered(3)
+    with shared_database("sqlite", farm, request) as shared:
+        first = farm.start(FARMHAND_STATE=state_of(farm, "one"))
+        wait_until(lambda: len(farm.ec2.calls("RunInstances")) == 2)
+        first.send_signal(signal.SIGSTOP)
+        farm.add_pending()
+        assert farm.run(FARMHAND_STATE=state_of(farm, "two")).code == 0
+        assert go_on(first) == 0
+        assert len(farm.names()) == 2
+        assert [row["summary"]["launched"] for row in read(shared, runs)] == [1, 1]
+        assert farm.run(FARMHAND_STATE=state_of(farm, "one")).code == 0
+        assert farm.names() == numbered(3)
 
 
 @pytest.mark.parametrize(
