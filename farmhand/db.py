@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.functions import FunctionElement
 
-from farmhand.errors import BadInput, Unavailable
+from farmhand.errors import BadInput, FarmError, Unavailable
 from farmhand.state import find_state_directory
 from farmhand.tables import launches, metadata, records
 from farmhand.tables.base import UtcDateTime
@@ -197,11 +197,15 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
         return FarmDb(engine=engine, url=url, embedded=True)
     engine = make_engine(url, timeout_s=timeout_s, read_only=reading)
     database = FarmDb(engine=engine, url=url, embedded=embedded)
-    with reaching("farm database", url):
-        if embedded and not reading and read_revision(engine) != newest_revision():
-            upgrade(engine)
-        check_version(engine)
-    check_farm(database, farm, reading=reading)
+    try:
+        with reaching("farm database", url):
+            if embedded and not reading and (read_revision(engine) or "") < newest_revision():
+                upgrade(engine)
+            check_version(engine)
+        check_farm(database, farm, reading=reading)
+    except FarmError:
+        engine.dispose()
+        raise
     return database
 
 

@@ -2,7 +2,7 @@
 
 The default farm `test` has one instance type, `bld`, named `bld-%03d`, in two regions with one
 subnet a zone, and buys c7i.xlarge at 0.10 USD/h on the spot market; nothing waits, runs or is
-bought on demand.
+bought on demand. What is decided about it stands in plans.py.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,35 +13,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from watch_pending.buildermap import compile_buildermap
-from watch_pending.config import (
-    InstanceType,
-    Market,
-    OnDemand,
-    Place,
-    Spot,
-    SpotRule,
-    WatchPending,
-)
+from watch_pending.config import InstanceType, Market, OnDemand, Place, Spot, SpotRule, WatchPending
 from watch_pending.models import (
-    Demand,
-    Exhausted,
     Image,
     Instance,
     InventoryWorker,
-    Launch,
-    Offer,
     OpenLaunch,
-    Outcome,
     PendingRequests,
-    Plan,
     Snapshot,
     SpotPrice,
-    Status,
     Subnet,
     WorkerStatus,
 )
-from watch_pending.plan import plan_launches
 from watch_pending.userdata import Template
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -233,78 +216,6 @@ def make_config(**changes: Any) -> WatchPending:
         spot=make_spot(),
     )
     return replace(default, **changes)
-
-
-# What is decided
-
-
-def make_demand(pending: int = 1, workers: Iterable[str] | None = None, **changes: Any) -> Demand:
-    """Make a demand for `bld`; with `workers`, of a jacuzzi."""
-    default = Demand(
-        instance_type="bld",
-        workers=None if workers is None else frozenset(workers),
-        pending=pending,
-        priority=0,
-        oldest=NOW - MINUTE,
-        builders=("Linux build",),
-    )
-    return replace(default, **changes)
-
-
-def make_offer(zone: str = "us-east-1a", market: Market = Market.SPOT, **changes: Any) -> Offer:
-    """Make an offer of c7i.xlarge at 0.10 USD/h."""
-    default = Offer(
-        market=market,
-        region=region_of(zone),
-        availability_zone=zone,
-        ec2_type=EC2_TYPE,
-        ami="ami-bld",
-        price_usd_per_hour=0.1,
-        max_price_usd_per_hour=0.5 if market is Market.SPOT else None,
-    )
-    return replace(default, **changes)
-
-
-def make_launch(name: str = "bld-001", offer: Offer | None = None, **changes: Any) -> Launch:
-    """Make a spot launch in the first zone, or by the offer given."""
-    offer = offer or make_offer()
-    default = Launch(
-        instance_type="bld", name=name, subnet=f"subnet-{offer.availability_zone}", offer=offer
-    )
-    return replace(default, **changes)
-
-
-def make_outcome(
-    launch: Launch | None = None, status: Status = Status.LAUNCHED, **changes: Any
-) -> Outcome:
-    """Make an outcome; a launch that went well unless told otherwise."""
-    launch = launch or make_launch()
-    return replace(Outcome(launch=launch, status=status, token=f"token-{launch.name}"), **changes)
-
-
-def make_outcomes(
-    launches: Iterable[Launch], status: Status = Status.LAUNCHED, **changes: Any
-) -> list[Outcome]:
-    """Make the same outcome for each."""
-    return [make_outcome(launch, status, **changes) for launch in launches]
-
-
-def make_exhausted(reason: str = "no capacity", **changes: Any) -> Exhausted:
-    """Make something learned; what is not named stands for any."""
-    return Exhausted(reason=reason, **changes)
-
-
-def make_plan(
-    snapshot: Snapshot,
-    config: WatchPending | None = None,
-    *,
-    regions: tuple[str, ...] = REGIONS,
-    now: datetime = NOW,
-) -> Plan:
-    """Plan, with the configuration's own buildermap."""
-    config = config or make_config()
-    rules = compile_buildermap(config.buildermap)
-    return plan_launches(snapshot, config, rules, regions=regions, now=now)
 
 
 def make_template(text: str, path: str = "bld.user-data") -> Template:

@@ -16,7 +16,7 @@ from farmhand.cli import main as farmhand_main
 from farmhand.errors import ExitCode
 from farmhand.metrics import LAST_SUCCESS, run_samples
 from farmhand.tables import records
-from tests import builders
+from tests import builders, plans
 from watch_pending import check, config, originals, report
 from watch_pending.cli import main as watch_pending_main
 from watch_pending.models import Plan, Status
@@ -228,14 +228,14 @@ def test_every_status_of_an_outcome_is_documented_and_no_other() -> None:
 def test_every_key_of_the_plan_is_documented() -> None:
     text = watch_pending_section("run --json")
     snapshot = builders.make_snapshot(builders.make_pending(requests=2))
-    plan = builders.make_plan(snapshot, builders.make_config(spot=builders.make_spot(limit=1)))
+    plan = plans.make_plan(snapshot, builders.make_config(spot=builders.make_spot(limit=1)))
     keys = set(keys_in(report.plan_to_json("farm", builders.NOW, plan, [])))
     assert {"from", "names"} <= keys <= set(re.findall(r'"(\w+)":', text))
 
 
 def test_every_key_of_an_outcome_is_documented() -> None:
     text = watch_pending_section("run --json").partition('"outcomes": [{')[2].partition("}")[0]
-    outcome = report.outcome_to_json(builders.make_outcome())
+    outcome = report.outcome_to_json(plans.make_outcome())
     assert set(outcome) == set(re.findall(r'"(\w+)":', text))
 
 

@@ -13,10 +13,11 @@ from farmhand.errors import Unavailable
 from watch_pending import ec2
 from watch_pending.config import WatchPending
 from watch_pending.models import Cloud
-from watch_pending.originals import Originals
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+
+    from watch_pending.originals import Originals
 
 log = logging.getLogger(__name__)
 READS_AT_ONCE = 16
@@ -25,8 +26,10 @@ READS_SHARE = 0.5
 READS_AT_MOST_S = 45.0
 
 
-def open_aws(originals: Originals) -> ec2.Aws:
+def open_aws(originals: "Originals | None") -> ec2.Aws:
     """Open AWS with the credentials of the original's secrets file, else as boto3 finds them."""
+    if originals is None:
+        return ec2.Aws()
     secret_key = originals.aws_secret_access_key
     return ec2.Aws(
         originals.aws_access_key_id, secret_key.get_secret_value() if secret_key else None

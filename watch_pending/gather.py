@@ -65,6 +65,7 @@ def read_scheduler(run: Run, config: WatchPending, *, with_builders: bool = Fals
             workers=read_workers(connection, shape),
             builders=read_builder_names(connection, shape) if with_builders else (),
         )
+    engine.dispose()
     log.debug("scheduler database: %s, %d builders wait", shape, len(scheduler.pending))
     return scheduler
 

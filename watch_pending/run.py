@@ -41,7 +41,7 @@ class Sight:
 
 def run_once(run: Run, settings: WatchPendingSettings) -> Result:
     """Start what is needed, or only show it."""
-    if settings.originals.syslog_address:
+    if settings.originals and settings.originals.syslog_address:
         add_syslog(settings.originals.syslog_address)
     if run.dry_run:
         database = settings.open_database(reading=True)
@@ -253,5 +253,5 @@ HELP = {
 
 def _push(settings: WatchPendingSettings, result: Result) -> None:
     """Send the metrics where the original's secrets file says."""
-    for host in settings.originals.graphite_hosts:
+    for host in settings.originals.graphite_hosts if settings.originals else ():
         push_to_graphite(host.host, host.port, host.prefix, result.samples)

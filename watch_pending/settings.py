@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
@@ -13,8 +14,10 @@ from farmhand.errors import BadInput
 from farmhand.state import find_state_directory, make_writable
 from farmhand.validation import unknown
 from watch_pending.config import WatchPending
-from watch_pending.originals import Originals, load_originals
 from watch_pending.userdata import Template, read_template
+
+if TYPE_CHECKING:
+    from watch_pending.originals import Originals
 
 ORIGINAL_SUFFIXES = {".cfg", ".json"}
 FARM_DB_TIMEOUT_S = 30.0
@@ -22,12 +25,15 @@ FARM_DB_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WatchPendingSettings:
-    """What a run of watch-pending is told: `regions` are those it may launch in."""
+    """What a run of watch-pending is told: `regions` are those it may launch in.
+
+    `originals` is what the original's files say beyond that; None with a farmhand.yml.
+    """
 
     path: Path
     farm: str
     watch: WatchPending
-    originals: Originals
+    originals: "Originals | None"
     regions: tuple[str, ...]
     database_url: URL
     database_embedded: bool
@@ -58,7 +64,7 @@ class WatchPendingSettings:
     def make_certificate_finder(self) -> Callable[[str], str | None]:
         """Make the function that gives a host its puppet certificate, or None without a server."""
         originals = self.originals
-        if not (
+        if originals is None or not (
             originals.getcert_server and originals.deploy_username and originals.deploy_password
         ):
             return lambda _host: None
@@ -86,11 +92,13 @@ def load_settings(run: Run, secrets: Path | None, regions: tuple[str, ...]) -> W
     if path.suffix in ORIGINAL_SUFFIXES:
         if secrets is None:
             raise BadInput(f"{path}: an original .cfg needs its secrets file too: -k FILE")
+        from watch_pending.originals import Originals, load_originals
+
         settings = load_originals(path, secrets, regions, run.environ)
         originals = settings.section(Originals)
     else:
         settings = config.load(path, "watch_pending", environ=run.environ, secrets=secrets)
-        originals = Originals()
+        originals = None
     watch = settings.section(WatchPending)
     for region in regions:
         if region not in watch.region_priorities:

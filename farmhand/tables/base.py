@@ -1,7 +1,6 @@
 """The MetaData, and the column types that mean the same on all three databases."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, TypeDecorator
 from sqlalchemy.types import TypeEngine
@@ -14,18 +13,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-# Names compare exactly, trailing blanks included; `nopad_bin` is MariaDB's word for it.
-TABLE_OPTIONS: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mariadb_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mariadb_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_nopad_bin",
-    "mariadb_collate": "utf8mb4_nopad_bin",
-    # An id that was used once must never return, even after its row was pruned.
-    "sqlite_autoincrement": True,
-}
 
 # SQLite gives row ids (and AUTOINCREMENT) to INTEGER columns only.
 Id = BigInteger().with_variant(Integer, "sqlite")

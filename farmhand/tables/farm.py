@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, String, Table, UniqueConstraint, true
 
-from farmhand.tables.base import TABLE_OPTIONS, Id, Name, metadata
+from farmhand.tables.base import Id, Name, metadata
 
 workers = Table(
     "workers",
@@ -15,5 +15,4 @@ workers = Table(
     # spot or on-demand; NULL for hardware, whose name is never launched.
     Column("market", String(16)),
     UniqueConstraint("name"),
-    **TABLE_OPTIONS,
 )

@@ -12,7 +12,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from farmhand.tables.base import TABLE_OPTIONS, Id, Name, UtcDateTime, metadata
+from farmhand.tables.base import Id, Name, UtcDateTime, metadata
 
 # One row, id 1. A plan is written in the transaction that raises `generation`.
 planner = Table(
@@ -20,7 +20,6 @@ planner = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("generation", Id, nullable=False),
-    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
 )
 
 # A row is written before the call. `state` goes planned → called → launched → seen, or ends in
@@ -54,7 +53,6 @@ launches = Table(
     UniqueConstraint("token"),
     Index("ix_launches_state_created_at", "state", "created_at"),
     Index("ix_launches_run_id", "run_id"),
-    **TABLE_OPTIONS,
 )
 
 # Machines of this farm as DescribeInstances last showed them.
@@ -76,7 +74,6 @@ instances = Table(
     Column("last_connected_at", UtcDateTime),
     Index("ix_instances_state_region", "state", "region"),
     Index("ix_instances_name", "name"),
-    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
 )
 
 # What AWS would not give, and when to ask again.
@@ -87,5 +84,4 @@ backoffs = Table(
     Column("reason", Text, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("until", UtcDateTime, nullable=False),
-    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
 )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Column, Index, Integer, String, Table
 
-from farmhand.tables.base import TABLE_OPTIONS, Id, Name, UtcDateTime, metadata
+from farmhand.tables.base import Id, Name, UtcDateTime, metadata
 
 runs = Table(
     "runs",
@@ -18,7 +18,6 @@ runs = Table(
     Column("exit_code", Integer),
     Column("summary", JSON(none_as_null=True)),
     Index("ix_runs_command_verb_started_at", "command", "verb", "started_at"),
-    **TABLE_OPTIONS,
 )
 
 leases = Table(
@@ -27,7 +26,6 @@ leases = Table(
     Column("name", Name, primary_key=True),
     Column("owner", Name, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
-    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
 )
 
 schema_info = Table(
@@ -37,5 +35,4 @@ schema_info = Table(
     Column("farm", Name),
     # The oldest release that may keep running on this database.
     Column("compatible_from", String(32), nullable=False),
-    **{**TABLE_OPTIONS, "sqlite_autoincrement": False},
 )

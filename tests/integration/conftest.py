@@ -1,14 +1,20 @@
-"""Databases for integration tests: each of the three in turn, and each shape of the scheduler's."""
+"""Databases, each of the three in turn; each shape of the scheduler's; EC2's client."""
+
+from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import services
+from tests import ec2_client, ec2_control, services
 from tests.scheduler_database import SchedulerDatabase
 from tests.scheduler_schemas import Shape
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
 
 SERVERS = ("mariadb", "postgresql")
 KINDS = ("sqlite", *SERVERS)
@@ -73,3 +79,9 @@ def scheduler(
     scheduler = _schedulers[shape, kind]
     scheduler.clear()
     return scheduler
+
+
+@pytest.fixture
+def client(ec2: ec2_control.Ec2Server) -> EC2Client:
+    """A client of the stand-in for EC2."""
+    return ec2_client.make_client(ec2)

@@ -228,7 +228,8 @@ def test_killed_at_random_moments_the_farm_converges_to_the_demand(
             process = start_until_recorded(farm, engine)
             time.sleep(dice.uniform(0, 1.2))
             kill(process)
-            assert len(farm.names()) == len(set(farm.names())) <= demand
+            names = farm.names()
+            assert len(names) == len(set(names)) <= demand
             if count % 10 == 9:
                 age_launches(engine, 6)
         farm.run()

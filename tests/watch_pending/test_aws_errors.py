@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.builders import EAST, EC2_TYPE, make_exhausted, make_launch, make_offer
+from tests.builders import EAST, EC2_TYPE
+from tests.plans import make_exhausted, make_launch, make_offer
 from watch_pending.aws_errors import (
     ACCESS,
     CAPACITY,

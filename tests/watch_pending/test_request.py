@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import make_image, make_launch, make_offer, make_place
+from tests.builders import make_image, make_place
+from tests.plans import make_launch, make_offer
 from watch_pending.config import Disk, Market, Place
 from watch_pending.models import Image, Launch
 from watch_pending.request import (

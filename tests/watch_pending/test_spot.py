@@ -1,6 +1,5 @@
-"""Where a machine could be launched now, best first."""
+"""Where a machine could be launched on the spot market, best first."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,33 +7,21 @@ import pytest
 from tests.builders import (
     EAST,
     EC2_TYPE,
-    HOUR,
-    NOW,
     REGIONS,
     WEST,
     make_config,
-    make_exhausted,
     make_image,
     make_instance_type,
-    make_launch,
-    make_offer,
-    make_place,
     make_price,
     make_rule,
     make_snapshot,
     make_spot,
     make_subnet,
 )
-from watch_pending.config import Market, SpotRule, WatchPending
+from tests.plans import make_exhausted, make_launch, make_offer
+from watch_pending.config import Market, SpotRule
 from watch_pending.models import Exhausted, Offer, Snapshot, SpotPrice
-from watch_pending.spot import (
-    Offers,
-    choose_image,
-    list_on_demand_offers,
-    rank_spot_offers,
-    rules_out,
-    same_product,
-)
+from watch_pending.spot import Offers, rank_spot_offers, rules_out, same_product
 
 
 def rank(snapshot: Snapshot | None = None, *rules: SpotRule, **config: Any) -> Offers:
@@ -50,21 +37,6 @@ def ranked(*prices: SpotPrice, rules: tuple[SpotRule, ...] = (), **config: Any) 
 
 def zones(offers: Offers) -> list[str]:
     return [offer.availability_zone for offer in offers.ranked]
-
-
-def on_demand(
-    snapshot: Snapshot | None = None, config: WatchPending | None = None, region: str = EAST
-) -> Offers:
-    return list_on_demand_offers(
-        "bld", config or make_config(), snapshot or make_snapshot(), region
-    )
-
-
-def place_config(**changes: Any) -> WatchPending:
-    """A configuration with one region, whose place is changed."""
-    instance_type = make_instance_type(regions={})
-    regions = {EAST: make_place(**changes)}
-    return make_config(instance_types={"bld": replace(instance_type, regions=regions)})
 
 
 # Ranking
@@ -268,92 +240,6 @@ def test_an_ami_missing_in_one_region_leaves_the_other() -> None:
 def test_only_zones_with_a_subnet_of_the_type_are_offered() -> None:
     subnets = (make_subnet("us-east-1a"), make_subnet("us-east-1b", subnet_id="another"))
     assert zones(rank(make_snapshot(subnets=subnets))) == ["us-east-1a"]
-
-
-# AMIs
-
-
-def test_the_newest_ami_tagged_with_the_type_is_chosen() -> None:
-    images = [
-        make_image("ami-old", created=NOW - 9 * HOUR),
-        make_image("ami-new", created=NOW - HOUR),
-        make_image("ami-other", created=NOW, instance_type="win"),
-        make_image("ami-west", created=NOW, region=WEST),
-    ]
-    image = choose_image(images, "bld", EAST, make_place())
-    assert image is not None
-    assert image.ami == "ami-new"
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_of_two_amis_of_one_time_the_same_one_is_chosen_always(order: int) -> None:
-    images = [make_image("ami-1"), make_image("ami-2")][::order]
-    assert choose_image(images, "bld", EAST, make_place()) == make_image("ami-2")
-
-
-@pytest.mark.parametrize(
-    ("place", "ami"),
-    [
-        pytest.param({"ami": "ami-plain"}, "ami-plain", id="a named one needs no tag"),
-        pytest.param({"ami": "ami-gone"}, None, id="nothing else for a named one"),
-        pytest.param({"ami_if_untagged": "ami-plain"}, "ami-bld", id="tagged before untagged"),
-    ],
-)
-def test_a_named_ami_is_chosen_or_none(place: dict[str, str], ami: str | None) -> None:
-    images = [make_image(), make_image("ami-plain", instance_type=None)]
-    image = choose_image(images, "bld", EAST, make_place(**place))
-    assert (image and image.ami) == ami
-
-
-def test_without_a_tagged_ami_the_one_for_that_case_is_chosen() -> None:
-    image = make_image("ami-plain", instance_type=None)
-    place = make_place(ami_if_untagged="ami-plain")
-    assert choose_image([image], "bld", EAST, place) == image
-
-
-def test_a_named_ami_that_is_missing_is_named_in_the_reason() -> None:
-    assert on_demand(config=place_config(ami="ami-gone")).rejected == (
-        "us-east-1: ami-gone does not exist or is not available",
-    )
-
-
-# On demand
-
-
-def test_on_demand_is_offered_in_each_zone_at_the_list_price() -> None:
-    offers = on_demand(config=make_config(usd_per_hour={EC2_TYPE: 0.3})).ranked
-    assert [(offer.availability_zone, offer.price_usd_per_hour) for offer in offers] == [
-        ("us-east-1a", 0.3),
-        ("us-east-1b", 0.3),
-    ]
-
-
-def test_on_demand_needs_no_price() -> None:
-    assert on_demand(make_snapshot(spot_prices=())).ranked[0].price_usd_per_hour is None
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "place", "reason"),
-    [
-        pytest.param({}, {"ec2_type": None}, "bld names no ec2_type for on-demand", id="no type"),
-        pytest.param({"subnets": ()}, {}, "none of its subnets exists", id="no subnet"),
-        pytest.param({"lost_regions": {EAST: "silence"}}, {}, "silence", id="lost region"),
-    ],
-)
-def test_a_region_that_offers_nothing_on_demand_says_why(
-    snapshot: dict[str, Any], place: dict[str, Any], reason: str
-) -> None:
-    offers = on_demand(make_snapshot(**snapshot), place_config(**place))
-    assert offers == Offers(ranked=(), rejected=(f"us-east-1: {reason}",))
-
-
-def test_what_is_exhausted_on_demand_leaves_the_other_zone() -> None:
-    exhausted = make_exhausted("sold out", availability_zone="us-east-1a")
-    offers = on_demand(make_snapshot(exhausted=(exhausted,)))
-    assert (zones(offers), offers.rejected) == (
-        ["us-east-1b"],
-        ("c7i.xlarge in us-east-1a: sold out",),
-    )
 
 
 # What a run has learned

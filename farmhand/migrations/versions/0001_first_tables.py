@@ -3,14 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-from farmhand.tables.base import TABLE_OPTIONS, Id, Name, UtcDateTime
+from farmhand.migrations.options import KEPT_IDS, OPTIONS
+from farmhand.tables.base import Id, Name, UtcDateTime
 
 revision = "0001"
 down_revision = None
 COMPATIBLE_FROM = "0.1.0"
-
-KEPT_IDS = TABLE_OPTIONS
-OPTIONS = {**TABLE_OPTIONS, "sqlite_autoincrement": False}
 
 
 def upgrade() -> None:

@@ -1,0 +1,263 @@
+"""The farm database on each kind of database: versions, owners, its clock, claims."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from threading import Barrier
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from farmhand import __version__
+from farmhand.db import FarmDb, claim, db_now, make_engine, open_farm_db, parse_url
+from farmhand.errors import BadInput
+from farmhand.queries import insert_run
+from farmhand.tables import metadata
+from farmhand.tables.launches import planner
+from farmhand.tables.records import runs, schema_info
+from farmhand.upgrades import MIGRATIONS, newest_revision, read_revision, upgrade
+from tests.farm import Farm
+
+pytestmark = pytest.mark.integration
+only_mariadb = pytest.mark.parametrize("kind", ["mariadb"])
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+THREADS = 8
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    """An empty database."""
+    engine = make_engine(parse_url(database_url, "test"), timeout_s=60)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def upgraded(engine: sa.Engine) -> sa.Engine:
+    """A database with this release's tables."""
+    upgrade(engine)
+    return engine
+
+
+def open_it(
+    engine: sa.Engine, *, farm: str = "test", embedded: bool = False, reading: bool = False
+) -> FarmDb:
+    """Open the database as a command does, and close it again."""
+    database = open_farm_db(engine.url, farm=farm, embedded=embedded, timeout_s=30, reading=reading)
+    database.engine.dispose()
+    return database
+
+
+def execute(engine: sa.Engine, statement: str | sa.Executable) -> sa.CursorResult[Any]:
+    with engine.begin() as connection:
+        return connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
+
+
+def table_names(engine: sa.Engine) -> list[str]:
+    return sa.inspect(engine).get_table_names()
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(upgraded: sa.Engine) -> None:
+    with upgraded.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+@only_mariadb
+def test_mariadb_compares_names_exactly_and_keeps_microseconds(upgraded: sa.Engine) -> None:
+    def read(statement: str) -> set[tuple[object, ...]]:
+        with upgraded.connect() as connection:
+            return {tuple(row) for row in connection.execute(sa.text(statement))}
+
+    ours = "table_schema = DATABASE() AND table_name <> 'alembic_version'"
+    assert read(f"SELECT engine, table_collation FROM information_schema.tables WHERE {ours}") == {
+        ("InnoDB", "utf8mb4_nopad_bin")
+    }
+    assert read(
+        "SELECT collation_name FROM information_schema.columns "
+        f"WHERE {ours} AND collation_name IS NOT NULL AND column_name <> 'summary'"
+    ) == {("utf8mb4_nopad_bin",)}
+    assert read(
+        f"SELECT column_type FROM information_schema.columns WHERE {ours} "
+        "AND data_type IN ('datetime', 'timestamp', 'date')"
+    ) == {("datetime(6)",)}
+
+
+def test_the_newest_revision_is_the_head_of_one_history() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
+
+
+def test_upgrading_twice_changes_nothing(upgraded: sa.Engine) -> None:
+    execute(upgraded, planner.update().values(generation=7))
+    upgrade(upgraded)
+    assert read_revision(upgraded) == newest_revision()
+    assert execute(upgraded, sa.select(planner.c.generation)).scalars().all() == [7]
+
+
+def test_three_upgrades_at_once_all_succeed(
+    farm: Farm, database_url: str, engine: sa.Engine
+) -> None:
+    farm.settings["database"] = database_url
+    farm.write_config()
+    upgrades = [farm.start("db", "upgrade", program="farmhand") for _ in range(3)]
+    ended = [(*process.communicate(timeout=60), process.returncode) for process in upgrades]
+    assert [code for _, _, code in ended] == [0, 0, 0], ended
+    assert read_revision(engine) == newest_revision()
+    assert len(execute(engine, sa.select(planner)).all()) == 1
+    assert len(execute(engine, "SELECT * FROM alembic_version").all()) == 1
+
+
+def test_an_id_never_returns(upgraded: sa.Engine) -> None:
+    def add() -> int:
+        with upgraded.begin() as connection:
+            return insert_run(connection, command="c", verb="v", host="h", started_at=NOON)
+
+    before = [add(), add()]
+    execute(upgraded, runs.delete())
+    assert add() > max(before)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 11, 21, 12, 30, 15, 123456, tzinfo=UTC),
+        datetime(2026, 11, 21, 23, 59, 59, 999999, tzinfo=timezone(timedelta(hours=-8))),
+        datetime(2026, 11, 21, tzinfo=UTC),
+    ],
+    ids=["microseconds", "another zone", "midnight"],
+)
+def test_a_time_comes_back_to_the_microsecond_and_in_utc(
+    upgraded: sa.Engine, moment: datetime
+) -> None:
+    row = {"command": "c", "verb": "v", "host": "h", "version": "1", "started_at": moment}
+    execute(upgraded, runs.insert().values(**row))
+    (found,) = execute(upgraded, sa.select(runs.c.started_at)).scalars().all()
+    assert found == moment
+    assert isinstance(found, datetime)
+    assert found.tzinfo is UTC
+
+
+def test_a_time_without_a_zone_is_refused(upgraded: sa.Engine) -> None:
+    with pytest.raises(sa.exc.StatementError, match="naive"):
+        execute(upgraded, runs.update().values(started_at=datetime(2026, 11, 21)))  # noqa: DTZ001
+
+
+def test_the_databases_clock_is_utc_and_moves_by_an_offset(upgraded: sa.Engine) -> None:
+    asked = sa.select(db_now(), db_now(-300), db_now(1.5))
+    now, earlier, later = execute(upgraded, asked).one()
+    assert isinstance(now, datetime)
+    assert abs((now - datetime.now(UTC)).total_seconds()) < 2
+    assert abs((now - earlier).total_seconds() - 300) < 1
+    assert abs((later - now).total_seconds() - 1.5) < 1
+
+
+def test_stored_times_compare_with_the_databases_clock(upgraded: sa.Engine) -> None:
+    execute(upgraded, schema_info.update().values(farm="x"))
+    row = {"command": "c", "verb": "v", "host": "h", "version": "1"}
+    execute(upgraded, runs.insert().values(started_at=db_now(-300), **row))
+    execute(upgraded, runs.insert().values(started_at=datetime.now(UTC), **row))
+    old = sa.select(runs.c.id).where(runs.c.started_at <= db_now(-60))
+    assert len(execute(upgraded, old).all()) == 1
+    future = sa.select(runs.c.id).where(runs.c.started_at > db_now(60))
+    assert execute(upgraded, future).all() == []
+
+
+def test_one_of_many_wins_a_claim(upgraded: sa.Engine) -> None:
+    barrier = Barrier(THREADS)
+    raised = planner.update().where(planner.c.generation == 0).values(generation=1)
+
+    def try_it(_: int) -> bool:
+        engine = make_engine(upgraded.url, timeout_s=60)
+        barrier.wait()
+        with engine.begin() as connection:
+            won = claim(connection, raised)
+        engine.dispose()
+        return won
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert sorted(pool.map(try_it, range(THREADS))) == [False] * (THREADS - 1) + [True]
+
+
+def test_a_claim_that_changes_nothing_is_won_where_the_old_value_matches(
+    upgraded: sa.Engine,
+) -> None:
+    same = planner.update().where(planner.c.generation == 0).values(generation=0)
+    with upgraded.begin() as connection:
+        assert claim(connection, same)
+        assert not claim(connection, same.where(planner.c.id == 2))
+
+
+def test_the_first_writer_names_the_farm_and_another_farm_is_refused(upgraded: sa.Engine) -> None:
+    open_it(upgraded, farm="staging", reading=True)
+    assert execute(upgraded, sa.select(schema_info.c.farm)).scalars().all() == [None]
+    open_it(upgraded, farm="prod")
+    open_it(upgraded, farm="prod", reading=True)
+    for reading in (True, False):
+        with pytest.raises(BadInput, match=r'belongs to farm "prod".*says "staging"') as caught:
+            open_it(upgraded, farm="staging", reading=reading)
+        assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("reading", [True, False])
+def test_a_database_without_tables_is_refused_and_not_upgraded(
+    engine: sa.Engine, reading: bool
+) -> None:
+    with pytest.raises(BadInput, match=re.escape("run `farmhand db upgrade`")):
+        open_it(engine, reading=reading)
+    assert table_names(engine) == []
+
+
+@pytest.mark.parametrize("reading", [True, False])
+def test_an_older_database_is_refused_and_not_upgraded(upgraded: sa.Engine, reading: bool) -> None:
+    execute(upgraded, "UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(BadInput, match=r"at revision 0000.*run `farmhand db upgrade`"):
+        open_it(upgraded, reading=reading)
+    assert read_revision(upgraded) == "0000"
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_newer_database_works_if_it_says_so(upgraded: sa.Engine, embedded: bool) -> None:
+    execute(upgraded, "UPDATE alembic_version SET version_num = '9999'")
+    execute(upgraded, schema_info.update().values(compatible_from=__version__))
+    if embedded and upgraded.dialect.name != "sqlite":
+        pytest.skip("only SQLite is embedded")
+    open_it(upgraded, embedded=embedded)
+    execute(upgraded, schema_info.update().values(compatible_from="99.10"))
+    with pytest.raises(BadInput, match=r"needs farmhand 99\.10 or newer.*upgrade this host"):
+        open_it(upgraded, embedded=embedded)
+
+
+def test_only_a_real_run_creates_the_embedded_database(farm: Farm) -> None:
+    farm.add_pending()
+    path = farm.directory / "state/farmhand.db"
+    readers = {
+        "watch_pending": (["run", "--dry-run"], ["explain", "Linux build"], ["check"]),
+        "farmhand": (["status"], ["db", "current"], ["db", "upgrade", "--dry-run"]),
+    }
+    for program, words in [(key, words) for key, verbs in readers.items() for words in verbs]:
+        ended = farm.run(*words, program=program)
+        assert "Traceback" not in ended.err
+        assert not path.parent.exists(), words
+    assert farm.run("run").code == 0
+    assert path.exists()
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+def test_a_run_never_upgrades_a_database_server(
+    farm: Farm, engine: sa.Engine, database_url: str
+) -> None:
+    farm.settings["database"] = database_url
+    ended = farm.run("run")
+    assert (ended.code, ended.out) == (2, "")
+    assert "run `farmhand db upgrade`" in ended.err
+    assert table_names(engine) == []
+    assert farm.run("db", "upgrade", program="farmhand").code == 0
+    assert farm.run("run").code == 0
