@@ -5,12 +5,15 @@ anywhere leaves rows that say what may have been launched.
 """
 
 import logging
+import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from farmhand.command import Run
 from farmhand.db import FarmDb
@@ -132,7 +135,9 @@ def _make_calls(
     clients = {region: launcher.aws.launcher(region) for region in waiting}
     learned: list[Exhausted] = []
     running: dict[Future[str], PreparedLaunch] = {}
-    with ThreadPoolExecutor(max_workers=MAX_CALLS_AT_ONCE) as pool:
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=MAX_CALLS_AT_ONCE) as pool, ExitStack() as at_end:
+        at_end.callback(stop.set)  # when we are told to end, no call waits for its next try
         while waiting or running:
             for outcome in _collect(launcher, running, _pause_s(launcher, waiting, pace)):
                 learned.extend(filter(None, [outcome.exhausted]))
@@ -146,10 +151,8 @@ def _make_calls(
                     if _claim(launcher, item):
                         pace.take(region, now)
                         patience_s = min(launcher.run.remaining_s(), queries.CLAIMABLE_S)
-                        future = pool.submit(
-                            launch_instance, clients[region], item.request, patience_s=patience_s
-                        )
-                        running[future] = item
+                        call = partial(launch_instance, clients[region], item.request)
+                        running[pool.submit(call, patience_s=patience_s, stop=stop)] = item
                     else:
                         yield _drop(launcher, item, Status.FAILED, "its turn came too late")
 

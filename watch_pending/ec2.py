@@ -20,7 +20,9 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
+    sleep_using_event,
     stop_after_delay,
+    stop_when_event_set,
     wait_random_exponential,
 )
 
@@ -237,17 +239,21 @@ def _read_created(epoch: str, date: str) -> datetime:
     return datetime.fromisoformat(date) if date else datetime.fromtimestamp(0, UTC)
 
 
-def launch_instance(client: "EC2Client", request: Mapping[str, Any], *, patience_s: float) -> str:
+def launch_instance(
+    client: "EC2Client", request: Mapping[str, Any], *, patience_s: float, stop: threading.Event
+) -> str:
     """Start one instance and return its id.
 
-    A throttled call, or one without an answer, is repeated with the same token for `patience_s`.
+    A throttled call, or one without an answer, is repeated with the same token for `patience_s`, or
+    until `stop` is set.
     Raises Ec2Error; `unanswered` when the instance may exist all the same.
     """
     region = client.meta.region_name
     retrying = Retrying(
         retry=retry_if_exception(lambda e: isinstance(e, Ec2Error) and e.meaning is Meaning.AGAIN),
         wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MOST_S),
-        stop=stop_after_delay(patience_s),
+        stop=stop_after_delay(patience_s) | stop_when_event_set(stop),
+        sleep=sleep_using_event(stop),
         before_sleep=_log_retry,
         reraise=True,
     )
