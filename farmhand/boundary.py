@@ -17,7 +17,7 @@ from farmhand import __version__, logs
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
 
-GC_THRESHOLD = 50_000  # allocations between two collections
+GC_THRESHOLD = 200_000  # objects more than at the last collection
 DEADLINE_GRACE_S = 30  # for what was under way to end before the process is stopped
 
 
