@@ -62,9 +62,11 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection, _alone(connection):
+    with engine.connect() as connection, _alone(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        # Before the lock is given back: who waits for it must see the new version.
+        connection.commit()
 
 
 @contextmanager
