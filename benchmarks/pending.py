@@ -19,7 +19,13 @@ from farmhand.db import make_engine, parse_url
 from tests import scheduler_bulk, scheduler_schemas, services
 from watch_pending.buildermap import compile_buildermap, match_builder
 from watch_pending.demand import group_demands
-from watch_pending.pending import Window, detect_shape, pending_statement, read_pending
+from watch_pending.pending import (
+    Window,
+    detect_shape,
+    pending_statement,
+    read_pending,
+    stamps_statement,
+)
 
 ROWS = 1_000_000
 BUILDERS = 1000
@@ -70,20 +76,28 @@ def ours(connection: sa.Connection, now: datetime) -> dict[str, int]:
 
 
 def bare(connection: sa.Connection, now: datetime) -> dict[str, int]:
-    """Run the same query by the driver alone, and map its names."""
-    statement = pending_statement(connection, detect_shape(connection), make_window(now))
+    """Run the same queries by the driver alone, and map the names."""
+    shape = detect_shape(connection)
+    rows = fetch(connection, pending_statement(connection, shape, make_window(now)))
+    if shape.has_sourcestamps:
+        first, last = min(row["first_set"] for row in rows), max(row["last_set"] for row in rows)
+        fetch(connection, stamps_statement(first, last))
+    rules = compile_buildermap(buildermap())
+    counts: Counter[str] = Counter()
+    for row in rows:
+        rule = match_builder(rules, row["name"])
+        if rule:
+            counts[rule.instance_type] += int(row["n"])
+    return dict(counts)
+
+
+def fetch(connection: sa.Connection, statement: sa.Select[Any]) -> list[dict[str, Any]]:
+    """Run a statement past SQLAlchemy."""
     sql = str(statement.compile(connection, compile_kwargs={"literal_binds": True}))
     cursor = connection.connection.cursor()
     cursor.execute(sql.replace("%%", "%"))
-    rules = compile_buildermap(buildermap())
-    counts: Counter[str] = Counter()
     columns = [column[0] for column in cursor.description]
-    for row in cursor.fetchall():
-        fields = dict(zip(columns, row, strict=True))
-        rule = match_builder(rules, fields["name"])
-        if rule:
-            counts[rule.instance_type] += int(fields["n"])
-    return dict(counts)
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 METHODS: dict[str, Any] = {"naive": naive, "bare": bare, "ours": ours}
@@ -105,7 +119,7 @@ def table(rows: int = ROWS) -> list[list[object]]:
         for shape in ("C", "B"):
             lines += _compare("SQLite", shape, f"sqlite:///{folder}/{shape}.sqlite", rows)
         if "mariadb" not in services.missing_services():
-            with services.running_mariadb(Path(folder)) as server:
+            with services.running_mariadb(Path(folder), buffer_pool="1G") as server:
                 for shape in ("C", "B"):
                     url = server.create_database(f"bench_{shape.lower()}")
                     lines += _compare("MariaDB", shape, url, rows)
@@ -120,7 +134,8 @@ def _compare(database: str, shape: Any, url: str, rows: int) -> list[list[object
     scheduler_bulk.bulk_requests(engine, shape, rows, names, submitted_at=int(now) - 60)
     if database == "MariaDB":
         with engine.connect() as connection:
-            connection.exec_driver_sql("ANALYZE TABLE buildrequests, buildrequest_claims")
+            sets = ", buildset_sourcestamps, buildsets" if shape == "C" else ""
+            connection.exec_driver_sql(f"ANALYZE TABLE buildrequests, buildrequest_claims{sets}")
     engine.dispose()
     found: dict[str, Measured] = {
         method: in_process("benchmarks.pending", method, url, str(now)) for method in METHODS

@@ -91,7 +91,7 @@ def read_all_workers(engine: sa.Engine) -> Mapping[str, WorkerStatus] | None:
 
 
 def count_by_builder(pending: tuple[PendingRequests, ...]) -> dict[str, int]:
-    """Give builder → requests, of requests that all have one priority."""
+    """Give builder → requests; each builder is there once."""
     counts = {item.builder: item.requests for item in pending}
     assert len(counts) == len(pending), pending
     return counts

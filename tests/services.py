@@ -116,7 +116,9 @@ class DatabaseServer:
 
 
 @contextlib.contextmanager
-def running_mariadb(directory: Path | None = None) -> Iterator[DatabaseServer]:
+def running_mariadb(
+    directory: Path | None = None, *, buffer_pool: str = "128M"
+) -> Iterator[DatabaseServer]:
     """Run a MariaDB whose root needs no password; its log goes to `directory`."""
     with _own_folder(owner=None) as folder:
         # In a shared tmpdir each server that starts removes the others' temporary tables.
@@ -129,7 +131,7 @@ def running_mariadb(directory: Path | None = None) -> Iterator[DatabaseServer]:
         options += ["--character-set-server=utf8mb4", "--innodb-fast-shutdown=2"]
         # Nothing here must survive a crash of the machine.
         options += ["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0"]
-        options += ["--innodb-buffer-pool-size=128M", "--innodb-doublewrite=0"]
+        options += [f"--innodb-buffer-pool-size={buffer_pool}", "--innodb-doublewrite=0"]
         server = DatabaseServer(
             scheme="mysql",
             user="root",

@@ -15,7 +15,10 @@ GONE_STATES = frozenset({"terminated"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PendingRequests:
-    """Build requests of one builder and priority that wait. Source: the scheduler database."""
+    """Build requests of one builder that wait. Source: the scheduler database.
+
+    `priority` is their highest, `oldest` when the first of them was submitted.
+    """
 
     builder: str
     priority: int
