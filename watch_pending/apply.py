@@ -1,4 +1,4 @@
-"""Plan → outcomes: renders, journals, calls. Every step may be the last; the next run goes on.
+"""Plan → outcomes: journals, calls. Every step may be the last; the next run goes on.
 
 The journal is written before the first call, and each call is claimed in it, so that a run killed
 anywhere leaves rows that say what may have been launched.
@@ -7,9 +7,8 @@ anywhere leaves rows that say what may have been launched.
 import logging
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,16 +16,15 @@ from functools import partial
 
 from farmhand.command import Run
 from farmhand.db import FarmDb
-from farmhand.errors import BadInput, FarmError, Locked
+from farmhand.errors import Locked
 from watch_pending import queries
 from watch_pending.aws_errors import Meaning, learn
-from watch_pending.config import WatchPending
 from watch_pending.ec2 import Aws, Ec2Error, launch_instance
-from watch_pending.models import Exhausted, Launch, Offer, Outcome, Plan, Snapshot, Status
+from watch_pending.models import Exhausted, Offer, Outcome, Plan, Snapshot, Status
 from watch_pending.pace import Pace
-from watch_pending.request import PreparedLaunch, Stamp, format_request, fqdn, why_too_large
+from watch_pending.prepare import Renderer, prepare
+from watch_pending.request import PreparedLaunch
 from watch_pending.spot import rules_out
-from watch_pending.userdata import REGION_DNS_ATOMS, Template, render_user_data
 
 log = logging.getLogger(__name__)
 MAX_CALLS_AT_ONCE = 32
@@ -34,77 +32,13 @@ MAX_CALLS_AT_ONCE = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Launcher:
-    """What launching needs of the world: the journal, EC2, templates, and certificates by host."""
+    """What launching needs of the world: a deadline, the journal, EC2."""
 
     run: Run
-    farm: str
-    config: WatchPending
+    renderer: Renderer
     database: FarmDb
     run_id: int
     aws: Aws
-    templates: Mapping[str, Template]
-    find_certificate: Callable[[str], str | None]
-
-
-def prepare(
-    launcher: Launcher, plan: Plan, snapshot: Snapshot
-) -> tuple[list[PreparedLaunch], list[Outcome]]:
-    """Render everything a plan needs before anything starts; what can't be rendered has failed."""
-    images = {(image.region, image.ami): image for image in snapshot.images}
-    prepared: list[PreparedLaunch] = []
-    refused: list[Outcome] = []
-    for launch in plan.launches:
-        token = uuid.uuid4().hex
-        place = launcher.config.instance_types[launch.instance_type].regions[launch.offer.region]
-        try:
-            user_data = render(launcher, launch, token)
-        except FarmError as err:
-            refused.append(_refusal(launch, str(err)))
-            continue
-        request = format_request(
-            launch,
-            place,
-            images[launch.offer.region, launch.offer.ami],
-            Stamp(farm=launcher.farm, token=token),
-            user_data,
-        )
-        prepared.append(PreparedLaunch(launch=launch, token=token, request=request))
-    return prepared, refused
-
-
-def render(launcher: Launcher, launch: Launch, token: str) -> str:
-    """Render a machine's user data; raises BadInput where it can't be, or is too large for EC2."""
-    template = launcher.templates.get(launch.instance_type)
-    if template is None:
-        return ""
-    region = launch.offer.region
-    domain = launcher.config.instance_types[launch.instance_type].regions[region].domain
-    full_name = fqdn(launch.name, domain)
-    user_data = render_user_data(
-        template,
-        {
-            "moz_instance_type": launch.instance_type,
-            "hostname": launch.name,
-            "domain": domain,
-            "fqdn": full_name,
-            "region": region,
-            "region_dns_atom": REGION_DNS_ATOMS.get(region),
-            "market": launch.offer.market.value,
-            "farm": launcher.farm,
-            "launch_id": token,
-            "puppet_cert": launcher.find_certificate(full_name),
-            "puppet_server": "",
-            "password": "",
-        },
-    )
-    if reason := why_too_large(user_data):
-        raise BadInput(f"{template.path}: {reason}")
-    return user_data
-
-
-def _refusal(launch: Launch, reason: str) -> Outcome:
-    exhausted = Exhausted(reason=reason, instance_type=launch.instance_type)
-    return Outcome(launch=launch, status=Status.FAILED, reason=reason, exhausted=exhausted)
 
 
 def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -> list[Outcome]:
@@ -112,7 +46,7 @@ def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -
 
     Raises Locked when another run planned since the snapshot was taken; nothing is launched then.
     """
-    prepared, outcomes = prepare(launcher, plan, snapshot)
+    prepared, outcomes = prepare(launcher.renderer, plan, snapshot)
     with launcher.database.begin() as connection:
         won = queries.write_plan(
             connection, prepared, generation=snapshot.generation, run_id=launcher.run_id
@@ -139,14 +73,14 @@ def _make_calls(
     with ThreadPoolExecutor(max_workers=MAX_CALLS_AT_ONCE) as pool, ExitStack() as at_end:
         at_end.callback(stop.set)  # when we are told to end, no call waits for its next try
         while waiting or running:
-            for outcome in _collect(launcher, running, _pause_s(launcher, waiting, pace)):
+            for outcome in _collect(launcher, running, _pause_s(launcher, running, waiting, pace)):
                 learned.extend(filter(None, [outcome.exhausted]))
                 yield outcome
             for region, queue in list(waiting.items()):
                 yield from _give_up(launcher, queue, learned)
                 if not queue:
                     del waiting[region]
-                elif pace.turn(region, now := time.monotonic()) <= now:
+                elif _may_call(running, pace.turn(region, now := time.monotonic()), now):
                     item = queue.popleft()
                     if _claim(launcher, item):
                         pace.take(region, now)
@@ -157,13 +91,25 @@ def _make_calls(
                         yield _drop(launcher, item, Status.FAILED, "its turn came too late")
 
 
+def _may_call(running: Mapping[Future[str], PreparedLaunch], turn: float, now: float) -> bool:
+    """Whether a call can go out at once: what is claimed must not wait, for its row expires."""
+    return turn <= now and len(running) < MAX_CALLS_AT_ONCE
+
+
 def _pause_s(
-    launcher: Launcher, waiting: Mapping[str, deque[PreparedLaunch]], pace: Pace
+    launcher: Launcher,
+    running: Mapping[Future[str], PreparedLaunch],
+    waiting: Mapping[str, deque[PreparedLaunch]],
+    pace: Pace,
 ) -> float | None:
     """Seconds until something is to be started; None when nothing is left to start."""
+    if not waiting:
+        return None
+    left_s = launcher.run.remaining_s()
+    if len(running) == MAX_CALLS_AT_ONCE:
+        return left_s
     now = time.monotonic()
-    turns = [pace.turn(region, now) - now for region, queue in waiting.items() if queue]
-    return min([*turns, launcher.run.remaining_s()]) if turns else None
+    return min([left_s, *(pace.turn(region, now) - now for region in waiting)])
 
 
 def _collect(

@@ -175,6 +175,8 @@ def _machines_in_flight(
     workers = snapshot.workers or {}
     in_flight: dict[str, set[str]] = {}
     for launch in snapshot.open_launches:
+        if launch.begun_at is not None and not boots(launch.begun_at, config, now):
+            continue
         in_flight.setdefault(launch.instance_type, set()).add(launch.name)
     for instance in own_instances(snapshot):
         worker = workers.get(instance.name)
@@ -194,10 +196,15 @@ def is_in_flight(
     """Whether an instance that is not connected will be: it boots, or is between two rounds."""
     if worker is not None and (worker.connected or worker.paused):
         return False
-    if now - instance.launched_at < timedelta(seconds=config.boot_deadline_s):
+    if boots(instance.launched_at, config, now):
         return True
     seen = instance.last_connected_at
     return seen is not None and now - seen < timedelta(seconds=config.round_gap_s)
+
+
+def boots(since: datetime, config: WatchPending, now: datetime) -> bool:
+    """Whether a machine started then may still be on its way."""
+    return now - since < timedelta(seconds=config.boot_deadline_s)
 
 
 def allocated_workers(config: WatchPending) -> frozenset[str]:

@@ -8,7 +8,7 @@ from farmhand.command import Result, Run
 from farmhand.output import print_json, print_lines
 from watch_pending.buildermap import Rule, match_builder, matching_rules
 from watch_pending.models import DemandPlan, PendingRequests, Plan
-from watch_pending.run import look, make_plan
+from watch_pending.run import look, preview
 from watch_pending.settings import WatchPendingSettings
 
 
@@ -32,7 +32,7 @@ def explain_builders(run: Run, settings: WatchPendingSettings, builders: Sequenc
         for builder in dict.fromkeys(builders)
     ]
     sight = look(run, settings, database, extra=extra)
-    plan = make_plan(run, settings, sight.snapshot, sight.rules)
+    plan, _ = preview(run, settings, sight)
     answers = [explain(builder, plan, sight.rules) for builder in dict.fromkeys(builders)]
     if run.json:
         print_json([to_json(answer) for answer in answers])

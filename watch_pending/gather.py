@@ -39,10 +39,13 @@ class Scheduler:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Journal:
-    """What the farm database says. `known` is what was seen before: id → (instance, recently)."""
+    """What the farm database says.
+
+    `known` is what was seen before: id → (instance, recently); `open_launches` (launch, recently).
+    """
 
     generation: int
-    open_launches: tuple[OpenLaunch, ...]
+    open_launches: tuple[tuple[OpenLaunch, bool], ...]
     known: Mapping[str, tuple[Instance, bool]]
     inventory: tuple[InventoryWorker, ...]
 
@@ -85,7 +88,7 @@ def assemble(farm: str, scheduler: Scheduler, journal: Journal, cloud: Cloud) ->
     """Put together what was read; pure.
 
     An instance that was seen a short while ago, or whose region is lost, still counts: EC2's
-    answers may lag. A launch whose instance is seen no longer counts by itself.
+    answers may lag. So does a launch, until its instance is seen.
     """
     shown = {instance.instance_id for instance in cloud.instances}
     connected_at = {key: known.last_connected_at for key, (known, _) in journal.known.items()}
@@ -106,7 +109,11 @@ def assemble(farm: str, scheduler: Scheduler, journal: Journal, cloud: Cloud) ->
         workers=scheduler.workers,
         inventory=journal.inventory,
         instances=tuple(instances),
-        open_launches=tuple(item for item in journal.open_launches if item.token not in tokens),
+        open_launches=tuple(
+            launch
+            for launch, recently in journal.open_launches
+            if launch.token not in tokens and (recently or launch.region not in cloud.listed)
+        ),
         spot_prices=cloud.spot_prices,
         subnets=cloud.subnets,
         images=cloud.images,

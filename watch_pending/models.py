@@ -79,7 +79,12 @@ class Instance(Machine):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenLaunch(Machine):
-    """A launch in the journal whose instance DescribeInstances has not shown yet."""
+    """A launch in the journal whose instance DescribeInstances has not shown yet.
+
+    `begun_at` is the last that is known of it; None within the run that launched it.
+    """
+
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

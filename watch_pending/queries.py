@@ -24,7 +24,8 @@ OPEN_STATES = ("planned", "called", "launched")
 CHUNK = 500
 KEPT_S = 90 * 86400
 
-_begun_at = sa.func.coalesce(launches.c.called_at, launches.c.created_at)
+# The last that is known of a launch: its call's end, else its call, else the plan.
+_begun_at = sa.func.coalesce(launches.c.closed_at, launches.c.called_at, launches.c.created_at)
 _is_open = launches.c.state.in_(OPEN_STATES)
 
 
@@ -33,19 +34,24 @@ def read_generation(connection: Connection) -> int:
     return int(connection.execute(sa.select(planner.c.generation)).scalar_one())
 
 
-def read_open_launches(connection: Connection) -> tuple[OpenLaunch, ...]:
-    """Read the launches whose instance nobody has seen and that may still appear."""
-    statement = sa.select(launches).where(_is_open, _begun_at > db_now(-UNSEEN_S))
+def read_open_launches(connection: Connection) -> tuple[tuple[OpenLaunch, bool], ...]:
+    """Read the launches whose instance nobody has seen: (launch, begun within 5 minutes)."""
+    recently = (_begun_at > db_now(-UNSEEN_S)).label("recently")
+    statement = sa.select(launches, recently, _begun_at.label("begun_at")).where(_is_open)
     return tuple(
-        OpenLaunch(
-            token=row.token,
-            name=row.name,
-            instance_type=row.instance_type,
-            market=Market(row.market),
-            region=row.region,
-            availability_zone=row.availability_zone,
-            subnet=row.subnet,
-            ec2_type=row.ec2_type,
+        (
+            OpenLaunch(
+                token=row.token,
+                name=row.name,
+                instance_type=row.instance_type,
+                market=Market(row.market),
+                region=row.region,
+                availability_zone=row.availability_zone,
+                subnet=row.subnet,
+                ec2_type=row.ec2_type,
+                begun_at=row.begun_at,
+            ),
+            bool(row.recently),
         )
         for row in connection.execute(statement.order_by(launches.c.id))
     )
@@ -178,7 +184,7 @@ def _instance_row(instance: Instance) -> dict[str, Any]:
 def expire(connection: Connection, *, regions: Iterable[str]) -> int:
     """Close what was waited for in vain; return how many launches that were.
 
-    Only instances of `regions`, those that answered, can be found missing.
+    Only in `regions`, those that answered, can anything be found missing.
     """
     take_turn(connection)
     connection.execute(
@@ -192,7 +198,7 @@ def expire(connection: Connection, *, regions: Iterable[str]) -> int:
     )
     return connection.execute(
         launches.update()
-        .where(_is_open, _begun_at <= db_now(-UNSEEN_S))
+        .where(_is_open, launches.c.region.in_(tuple(regions)), _begun_at <= db_now(-UNSEEN_S))
         .values(state="expired", closed_at=db_now(), error="no instance was seen within 5 minutes")
     ).rowcount
 
@@ -274,9 +280,9 @@ def close_launch(
     if instance_id is not None:
         values: dict[str, Any] = {"state": "launched", "instance_id": instance_id}
     else:
-        values = {"state": "failed", "closed_at": db_now(), "error": error}
+        values = {"state": "failed", "error": error}
     connection.execute(
         launches.update()
         .where(launches.c.token == token, launches.c.state.in_(OPEN_STATES))
-        .values(**values)
+        .values(closed_at=db_now(), **values)
     )

@@ -46,9 +46,9 @@ def run_once(run: Run, settings: WatchPendingSettings) -> Result:
     if run.dry_run:
         database = settings.open_database(reading=True)
         sight = look(run, settings, database)
-        plan = make_plan(run, settings, sight.snapshot, sight.rules)
-        report(run, settings, plan, [])
-        return summarize(sight, plan, [], planned=len(plan.launches))
+        plan, refused = preview(run, settings, sight)
+        report(run, settings, plan, refused)
+        return summarize(sight, plan, refused, planned=len(plan.launches))
     make_writable(settings.state_directory)
     with exclusive(settings.state_directory, "watch-pending-run"):
         database = settings.open_database(reading=False)
@@ -74,6 +74,21 @@ def _run(
     plan = settle(plans, outcomes)
     report(run, settings, plan, outcomes)
     return summarize(sight, plan, outcomes, planned=len(plans[0].launches))
+
+
+def preview(run: Run, settings: WatchPendingSettings, sight: Sight) -> tuple[Plan, list[Outcome]]:
+    """Plan as a run would, with what could not be rendered; no certificate is fetched for it."""
+    from watch_pending.prepare import prepare
+
+    renderer = settings.make_renderer(with_certificates=False)
+    snapshot, refused = sight.snapshot, list[Outcome]()
+    while True:
+        plan = make_plan(run, settings, snapshot, sight.rules)
+        _, failed = prepare(renderer, plan, snapshot)
+        if not failed:
+            return plan, refused
+        refused += failed
+        snapshot = with_outcomes(snapshot, failed)
 
 
 def look(
@@ -122,19 +137,17 @@ def _launch(
     """
     snapshot, outcomes = sight.snapshot, list[Outcome]()
     plans = [make_plan(run, settings, snapshot, sight.rules)]
+    _note(record, sight, plans, outcomes)
     if not plans[0].launches or sight.aws is None:
         return plans, outcomes
     from watch_pending.apply import Launcher, launch_all
 
     launcher = Launcher(
         run=run,
-        farm=settings.farm,
-        config=settings.watch,
+        renderer=settings.make_renderer(with_certificates=True),
         database=database,
         run_id=record.run_id,
         aws=sight.aws,
-        templates=settings.read_templates(),
-        find_certificate=settings.make_certificate_finder(),
     )
     # A slow first call and a quick sixth arrive less than half a second apart: one stays for them.
     pace = Pace(burst=BURST - 1)
@@ -148,9 +161,17 @@ def _launch(
             log.warning("another run planned meanwhile; what is left is its business")
             break
         outcomes += wave
+        _note(record, sight, plans, outcomes)
         snapshot = replace(with_outcomes(snapshot, wave), generation=snapshot.generation + 1)
         plans.append(make_plan(run, settings, snapshot, sight.rules))
     return plans, outcomes
+
+
+def _note(record: Record, sight: Sight, plans: Sequence[Plan], outcomes: Sequence[Outcome]) -> None:
+    """Leave in the run's record how far it has come, for the case that it comes no further."""
+    plan = settle(plans, outcomes)
+    result = summarize(sight, plan, outcomes, planned=len(plans[0].launches))
+    record.result = replace(result, exit_code=ExitCode.BUG)
 
 
 def report(

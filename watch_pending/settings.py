@@ -18,6 +18,7 @@ from watch_pending.userdata import Template, read_template
 
 if TYPE_CHECKING:
     from watch_pending.originals import Originals
+    from watch_pending.prepare import Renderer
 
 ORIGINAL_SUFFIXES = {".cfg", ".json"}
 FARM_DB_TIMEOUT_S = 30.0
@@ -61,13 +62,26 @@ class WatchPendingSettings:
             if settings.user_data is not None
         }
 
+    def make_renderer(self, *, with_certificates: bool) -> "Renderer":
+        """Make what renders user data; without certificates, none is fetched."""
+        from watch_pending.prepare import Renderer
+
+        return Renderer(
+            farm=self.farm,
+            config=self.watch,
+            templates=self.read_templates(),
+            find_certificate=(
+                self.make_certificate_finder() if with_certificates else find_no_certificate
+            ),
+        )
+
     def make_certificate_finder(self) -> Callable[[str], str | None]:
         """Make the function that gives a host its puppet certificate, or None without a server."""
         originals = self.originals
         if originals is None or not (
             originals.getcert_server and originals.deploy_username and originals.deploy_password
         ):
-            return lambda _host: None
+            return find_no_certificate
         from watch_pending.certificates import make_finder
 
         return make_finder(
@@ -76,6 +90,10 @@ class WatchPendingSettings:
             originals.deploy_username,
             originals.deploy_password.get_secret_value(),
         )
+
+
+def find_no_certificate(_host: str) -> None:
+    """Find no certificate, where no server is configured or none is to be asked."""
 
 
 def load_settings(run: Run, secrets: Path | None, regions: tuple[str, ...]) -> WatchPendingSettings:

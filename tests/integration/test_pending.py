@@ -60,7 +60,9 @@ def test_an_empty_database_has_nothing_pending(scheduler: SchedulerDatabase) -> 
         assert read_builder_names(connection, detect_shape(connection)) == ()
 
 
-def test_requests_are_counted_by_builder_with_their_highest_priority(scheduler: SchedulerDatabase) -> None:
+def test_requests_are_counted_by_builder_at_highest_priority(
+    scheduler: SchedulerDatabase,
+) -> None:
     scheduler.add("a", 3, age_s=100)
     scheduler.add("a", 2, age_s=300)
     scheduler.add("a", 1, priority=5)
