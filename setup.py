@@ -28,7 +28,7 @@ setup(
         "prometheus-client>=0.21",
         "psycopg[binary]>=3.2",
         "pydantic>=2.11",
-        "PyMySQL>=1.1",
+        "PyMySQL[rsa]>=1.1",
         "PyYAML>=6.0",
         "requests>=2.32",
         "rich>=14",

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from farmhand import config
 from farmhand.command import Result, Run
-from farmhand.db import find_farm_db, make_engine, open_farm_db, reaching
+from farmhand.db import find_farm_db, format_url, make_engine, open_farm_db, reaching
 from farmhand.errors import BadInput
 from farmhand.output import format_time, print_json, print_lines, print_table
 from farmhand.queries import read_last_runs
@@ -45,8 +45,8 @@ def upgrade_database(run: Run, secrets: Path | None) -> Result:
                 upgrade(engine)
         elif not run.dry_run:
             check_version(engine)
-    document = {"database": str(url), "before": before, "after": newest_revision()}
-    _print(run, document, f"{url}: revision {before or 'none'} → {newest_revision()}")
+    document = {"database": format_url(url), "before": before, "after": newest_revision()}
+    _print(run, document, f"{format_url(url)}: revision {before or 'none'} → {newest_revision()}")
     return Result()
 
 
@@ -57,8 +57,8 @@ def show_version(run: Run, secrets: Path | None) -> Result:
     engine = make_engine(url, timeout_s=TIMEOUT_S, read_only=True)
     with reaching("farm database", url):
         revision = None if missing else read_revision(engine)
-        document = {"database": str(url), "revision": revision, "newest": newest_revision()}
-        _print(run, document, f"{url}: revision {revision or 'none'}, newest {newest_revision()}")
+        document = {"database": format_url(url), "revision": revision, "newest": newest_revision()}
+        _print(run, document, f"{format_url(url)}: revision {revision or 'none'}, newest {newest_revision()}")
         if not missing:
             check_version(engine)
     return Result()
@@ -127,10 +127,10 @@ def show_status(run: Run, secrets: Path | None) -> Result:
         rows = read_last_runs(connection)
     commands = summarize_runs(rows, run.now)
     if run.json:
-        document = {"farm": settings.farm, "database": str(url), "commands": commands}
+        document = {"farm": settings.farm, "database": format_url(url), "commands": commands}
         print_json(document)
         return Result()
-    print_lines([f"farm {settings.farm}, database {url}"])
+    print_lines([f"farm {settings.farm}, database {format_url(url)}"])
     head = ["command", "last run", "exit", "last success", "age of success (s)"]
     keys = ["command", "last_run", "exit_code", "last_success", "success_age_s"]
     table = [["never" if item[key] is None else item[key] for key in keys] for item in commands]

@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 from farmhand import __version__, logs
 from farmhand.command import Result, Run
-from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
+from farmhand.errors import BadInput, DeadlinePassed, ExitCode, FarmError, LockHeld
 
 GC_THRESHOLD = 200_000  # objects more than at the last collection
-DEADLINE_GRACE_S = 30  # for what was under way to end before the process is stopped
+DEADLINE_GRACE_S = 45  # for what was under way to end before the process is stopped
 
 
 def execute(
@@ -44,6 +44,7 @@ def execute(
         verbosity=-1 if common["quiet"] else common["verbose"],
     )
     result = Result(exit_code=ExitCode.BUG)
+    metrics_textfile: Path | None = common.get("metrics_textfile")
     # Looking for garbage in what imports leave behind would be a tenth of a short run.
     gc.set_threshold(GC_THRESHOLD)
     try:
@@ -56,8 +57,12 @@ def execute(
         expected = err.exit_code is ExitCode.LOCKED and not sys.stderr.isatty()
         for line in str(err).splitlines():
             log.log(logging.INFO if expected else logging.ERROR, "%s", line)
-        key = "locked" if err.exit_code is ExitCode.LOCKED else "error"
-        result = Result(exit_code=err.exit_code, summary={key: str(err)})
+        result = Result(exit_code=err.exit_code, summary={"error": str(err)})
+        if isinstance(err, LockHeld):
+            metrics_textfile = None  # it belongs to the run that holds the lock
+    except DeadlinePassed as err:
+        log.error("%s", err)
+        result = Result(exit_code=err.exit_code, summary={"error": str(err)})
     except Exception:
         log.exception("this is a bug in farmhand %s: please report it", __version__)
     except KeyboardInterrupt:
@@ -66,7 +71,7 @@ def execute(
         result = Result(exit_code=ExitCode.TERMINATED)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _report_end(run, result, common.get("metrics_textfile"), log)
+        _report_end(run, result, metrics_textfile, log)
     return int(result.exit_code)
 
 
@@ -83,8 +88,7 @@ def _report_end(
     numbers = {k: v for k, v in result.summary.items() if isinstance(v, int | float)}
     words = " ".join(f"{key}={value}" for key, value in numbers.items())
     log.info("done exit=%d %s secs=%.1f", result.exit_code, words, seconds)
-    # A run that found the lock held leaves the file to the run that holds it.
-    if metrics_textfile is None or run.dry_run or "locked" in result.summary:
+    if metrics_textfile is None or run.dry_run:
         return
     from farmhand import metrics
 
@@ -108,8 +112,11 @@ def _set_signals(deadline_s: float) -> None:
         raise SystemExit(128 + signal.SIGTERM)
 
     def give_up(_signal: int, _frame: object) -> NoReturn:
-        raise Unavailable(f"no answer within {deadline_s:.0f} s (--deadline)")
+        raise DeadlinePassed(
+            f"stopped: still at work {DEADLINE_GRACE_S} s after {deadline_s:.0f} s (--deadline)"
+        )
 
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, deadline_s + DEADLINE_GRACE_S)
+    # Again and again: Python only prints what is raised inside a destructor.
+    signal.setitimer(signal.ITIMER_REAL, deadline_s + DEADLINE_GRACE_S, DEADLINE_GRACE_S)

@@ -100,13 +100,15 @@ def farm_command(
 ) -> Callable[[Callable[..., Result]], click.Command]:
     """Make a function a verb: it takes a Run and its own options and returns a Result.
 
-    `changes` adds --dry-run and --metrics-textfile, which verbs that only read have no use for.
+    `changes` adds --dry-run. Only then does --metrics-textfile write: reading is no run to watch.
     """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
         def body(**options: Any) -> NoReturn:
             common = {key: options.pop(key) for key in COMMON if key in options}
+            if not changes:
+                common["metrics_textfile"] = None
             from farmhand.boundary import execute
 
             click.get_current_context().exit(execute(function, command, verb, common, options))
@@ -137,14 +139,13 @@ COMMON = (
 def _common_options(changes: bool, deadline_s: float) -> list[Callable[[Any], Any]]:
     """List the options all verbs share, last one first."""
     path = click.Path(path_type=Path)
-    writing = [
-        click.option("--metrics-textfile", type=path, help="Write Prometheus metrics there."),
-        click.option(
-            "-n", "--dry-run", "--dryrun", "dry_run", is_flag=True, help="Show it, do none of it."
-        ),
-    ]
+    dry_run = click.option(
+        "-n", "--dry-run", "--dryrun", "dry_run", is_flag=True, help="Show it, do none of it."
+    )
+    metrics = "Write Prometheus metrics there." if changes else "Ignored: this verb only reads."
     return [
-        *(writing if changes else []),
+        click.option("--metrics-textfile", type=path, help=metrics),
+        *([dry_run] if changes else []),
         click.option(
             "--deadline",
             "deadline_s",

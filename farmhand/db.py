@@ -153,16 +153,24 @@ def _make_sqlite_engine(url: URL, timeout_s: float, *, read_only: bool) -> Engin
     return engine
 
 
+def format_url(url: URL) -> str:
+    """Format a URL for people: without its password, nor the query, which may hold one; pure.
+
+    >>> format_url(make_url("mysql://reader:hunter2@db/buildbot?password=hunter2"))
+    'mysql://reader:***@db/buildbot'
+    """
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
 @contextmanager
 def reaching(what: str, url: URL) -> Iterator[None]:
     """Turn what a database may do to us into one line that says which database it was."""
     try:
         yield
     except SQLAlchemyError as err:
-        where = url.render_as_string(hide_password=True)
         cause = err.orig if isinstance(err, DBAPIError) and err.orig is not None else err
         reason = re.sub(r"\s+", " ", str(cause)).strip() or type(cause).__name__
-        raise Unavailable(f"{what} ({where}): {reason}") from err
+        raise Unavailable(f"{what} ({format_url(url)}): {reason}") from err
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,9 +194,10 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
     The embedded default is created and upgraded by itself; when only `reading`, a missing one
     counts as empty and nothing is written.
 
-    Raises BadInput when its version or its farm's name is not ours, Unavailable when it is away.
+    Raises BadInput when its version or its farm's name is not ours, or its path is not for us;
+    Unavailable when it is away.
     """
-    missing = embedded and not Path(str(url.database)).exists()
+    missing = embedded and _is_missing(Path(str(url.database)))
     if reading and missing:
         engine = sa.create_engine("sqlite://", poolclass=StaticPool)
         metadata.create_all(engine)
@@ -207,6 +216,19 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
         engine.dispose()
         raise
     return database
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as err:
+        raise BadInput(
+            f"farm database {path}: {err.strerror}; "
+            "let this user enter its directory, or set FARMHAND_STATE to another one"
+        ) from err
+    return False
 
 
 def check_farm(database: FarmDb, farm: str, *, reading: bool) -> None:

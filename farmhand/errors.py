@@ -38,3 +38,13 @@ class Locked(FarmError):
     """Another run holds the lock, or won the plan."""
 
     exit_code = ExitCode.LOCKED
+
+
+class LockHeld(Locked):
+    """Another run on this host holds the lock, and writes what this one would have written."""
+
+
+class DeadlinePassed(BaseException):
+    """The run ignored its deadline. No Exception: who goes on after a failed item must not."""
+
+    exit_code = ExitCode.UNAVAILABLE

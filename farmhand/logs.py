@@ -9,9 +9,23 @@ from pathlib import Path
 
 from farmhand.errors import BadInput
 
+log = logging.getLogger(__name__)
+
 LOGFILE_BYTES = 10 * 2**20
 LOGFILES_KEPT = 10
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+LIBRARIES = ("botocore", "boto3", "urllib3", "alembic", "sqlalchemy")
+# At DEBUG these write whole requests and answers: user data, certificates, signatures.
+NEVER_DEBUG = (
+    "botocore.auth",
+    "botocore.awsrequest",
+    "botocore.endpoint",
+    "botocore.hooks",
+    "botocore.httpsession",
+    "botocore.parsers",
+    "botocore.retryhandler",
+    "urllib3",
+)
 CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -51,10 +65,12 @@ def set_up(*, verbosity: int, logfile: Path | None, syslog: str | None) -> None:
     if logfile is not None:
         add_logfile(logfile)
     if syslog is not None:
-        add_syslog(syslog)
+        _add(_open_syslog(syslog))
     # What libraries say of their own work is for -vv.
-    for name in ("botocore", "boto3", "urllib3", "alembic", "sqlalchemy"):
+    for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
+    for name in NEVER_DEBUG:
+        logging.getLogger(name).setLevel(logging.INFO if verbosity > 1 else logging.WARNING)
 
 
 def add_logfile(path: Path) -> None:
@@ -73,15 +89,21 @@ def add_logfile(path: Path) -> None:
 
 
 def add_syslog(address: str) -> None:
-    """Log to syslog too; raises BadInput where it can't be opened."""
+    """Log to syslog too, as a file says that may come from another host; else warn and go on."""
+    try:
+        _add(_open_syslog(address))
+    except BadInput as err:
+        log.warning("%s; this run goes on without it", err)
+
+
+def _open_syslog(address: str) -> logging.Handler:
     # The library would try again at each line, and print a traceback for each.
     if address.startswith("/") and not Path(address).is_socket():
         raise BadInput(f"log {address}: nothing listens there")
     try:
-        handler = logging.handlers.SysLogHandler(_syslog_address(address))
+        return logging.handlers.SysLogHandler(_syslog_address(address))
     except (OSError, ValueError) as err:
         raise BadInput(f"log {address}: {err}") from err
-    _add(handler)
 
 
 def _add(handler: logging.Handler) -> None:

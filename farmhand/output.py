@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from io import TextIOWrapper
 
 from farmhand.logs import one_line
 
@@ -57,8 +58,13 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str
 
 
 def _say(text: str) -> None:
-    """Print at once; who closes the pipe, as `head` does, has read enough: go on."""
+    """Print at once; who closes the pipe, as `head` does, has read enough: go on.
+
+    What stdout's encoding has not, as ASCII has no "→" and UTF-8 no half of a pair, is escaped.
+    """
     try:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         print(text, flush=True)  # noqa: T201 - stdout is for results
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb
-from farmhand.errors import ExitCode, FarmError, Unavailable
+from farmhand.errors import DeadlinePassed, ExitCode, FarmError, Unavailable
 from farmhand.queries import finish_run, insert_run
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def recorded(database: FarmDb, run: Run) -> Iterator[Record]:
     record = Record(run_id=run_id, result=Result(exit_code=ExitCode.BUG))
     try:
         yield record
-    except FarmError as err:
+    except (FarmError, DeadlinePassed) as err:
         summary = {**record.result.summary, "error": str(err)}
         record.result = Result(exit_code=err.exit_code, summary=summary)
         raise

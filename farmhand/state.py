@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from farmhand.errors import BadInput, Locked
+from farmhand.errors import BadInput, LockHeld
 
 SYSTEM_DIRECTORY = Path("/var/lib/farmhand")
 
@@ -40,14 +40,14 @@ def make_writable(directory: Path) -> None:
 def exclusive(directory: Path, name: str) -> Iterator[None]:
     """Hold the one lock of this name on this host; the kernel releases it when we die.
 
-    Raises Locked, at once, while another process holds it; BadInput when it can't be opened.
+    Raises LockHeld, at once, while another process holds it; BadInput when it can't be opened.
     """
     path = directory / f"{name}.lock"
     with _open(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise Locked(f"another run holds {path}; this one does nothing") from err
+            raise LockHeld(f"another run holds {path}; this one does nothing") from err
         yield
 
 

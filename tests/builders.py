@@ -66,11 +66,15 @@ def make_workers(*workers: WorkerStatus | str) -> dict[str, WorkerStatus]:
 
 
 def make_inventory(
-    *names: str, instance_type: str = "bld", market: Market | None = Market.SPOT
+    *names: str,
+    instance_type: str | None = "bld",
+    market: Market | None = Market.SPOT,
+    enabled: bool = True,
 ) -> tuple[InventoryWorker, ...]:
-    """Make enabled workers of one market; hardware with `market=None`."""
+    """Make workers of one market; hardware with `market=None`."""
     return tuple(
-        InventoryWorker(name=name, instance_type=instance_type, market=market) for name in names
+        InventoryWorker(name=name, instance_type=instance_type, market=market, enabled=enabled)
+        for name in names
     )
 
 

@@ -111,11 +111,12 @@ def add_instance(engine: sa.Engine, name: str, *, seen: datetime, **more: Any) -
 
 def age_launches(engine: sa.Engine, minutes: float) -> None:
     """Let every launch be that old."""
-    past = minutes_ago(minutes)
-    called_at = sa.case(
-        (launches.c.called_at.is_not(None), sa.literal(past, launches.c.created_at.type))
-    )
-    write(engine, launches.update().values(created_at=past, called_at=called_at))
+    past = sa.literal(minutes_ago(minutes), launches.c.created_at.type)
+    moved = {
+        column.name: sa.case((column.is_not(None), past))
+        for column in (launches.c.created_at, launches.c.called_at, launches.c.closed_at)
+    }
+    write(engine, launches.update().values(moved))
 
 
 def write(engine: sa.Engine, statement: sa.Update) -> None:

@@ -123,6 +123,7 @@ INVENTORY = any_of(
     name=ALL_NAMES,
     instance_type=TYPES,
     market=(None, *Market),
+    enabled=(True, True, True, False),
 )
 SPOT_PRICES = any_of(
     make_price,

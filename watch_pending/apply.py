@@ -54,8 +54,7 @@ def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -
     if not won:
         raise Locked("another run planned at the same time; this one launches nothing")
     outcomes.extend(_make_calls(launcher, prepared, pace))
-    for outcome in outcomes:
-        _log_outcome(outcome)
+    _log_outcomes(outcomes)
     return outcomes
 
 
@@ -179,23 +178,31 @@ def _outcome(item: PreparedLaunch, status: Status, reason: str) -> Outcome:
     return Outcome(launch=item.launch, status=status, token=item.token, reason=reason)
 
 
-def _log_outcome(outcome: Outcome) -> None:
-    launch = outcome.launch
-    where = format_offer(launch.offer)
-    match outcome.status:
-        case Status.LAUNCHED:
+def _log_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Log each machine that was launched, and those that failed alike in one line."""
+    alike: dict[tuple[Status, Offer, str], list[str]] = {}
+    for outcome in outcomes:
+        launch = outcome.launch
+        if outcome.status is Status.LAUNCHED:
+            where = format_offer(launch.offer)
             log.info("launched %s %s as %s", launch.name, where, outcome.instance_id)
-        case Status.NO_CAPACITY | Status.NOT_TRIED:
-            log.info("no %s %s: %s", launch.name, where, outcome.reason)
-        case Status.FAILED:
-            log.error("%s %s failed: %s", launch.name, where, outcome.reason)
-        case Status.UNKNOWN:
-            log.error(
-                "%s %s: no answer, so it may exist; the next runs look for it for 5 minutes: %s",
-                launch.name,
-                where,
-                outcome.reason,
-            )
+        else:
+            alike.setdefault((outcome.status, launch.offer, outcome.reason), []).append(launch.name)
+    for (status, offer, reason), names in alike.items():
+        where, which = format_offer(offer), f"{names[0]} and {len(names) - 1} more"
+        which = names[0] if len(names) == 1 else which
+        match status:
+            case Status.NO_CAPACITY | Status.NOT_TRIED | Status.LAUNCHED:
+                log.info("no %s %s: %s", which, where, reason)
+            case Status.FAILED:
+                log.error("%s %s failed: %s", which, where, reason)
+            case Status.UNKNOWN:
+                log.error(
+                    "%s %s: no answer, so it may exist; runs look for it for 5 minutes: %s",
+                    which,
+                    where,
+                    reason,
+                )
 
 
 def format_offer(offer: Offer) -> str:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
@@ -14,7 +15,43 @@ TIMEOUT_S = 30
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def make_finder(directory: Path, server: str, username: str, password: str) -> Callable[[str], str]:
+@dataclass(kw_only=True, slots=True)
+class CertificateServer:
+    """The server, and whether it failed to answer: then this run asks it nothing more.
+
+    `remaining_s` says how long the run may still take.
+    """
+
+    address: str
+    username: str
+    password: str = field(repr=False)
+    remaining_s: Callable[[], float]
+    away: bool = False
+
+    def fetch(self, host: str) -> str:
+        """Fetch a host's certificate, over TLS that is verified; raises Unavailable."""
+        name = f"certificate server {self.address}"
+        if self.away:
+            raise Unavailable(f"{name} did not answer before; it is not asked again in this run")
+        timeout_s = min(TIMEOUT_S, self.remaining_s())
+        if timeout_s <= 0:
+            raise Unavailable(f"{name}: no time is left to ask it")
+        try:
+            response = requests.get(
+                f"https://{self.address}/deploy/getcert.cgi?{host}",
+                auth=(self.username, self.password),
+                timeout=timeout_s,
+                allow_redirects=False,
+            )
+        except requests.RequestException as err:
+            self.away = True
+            raise Unavailable(f"{name}: {err}") from err
+        if response.status_code != requests.codes.ok or not response.text.strip():
+            raise Unavailable(f"{name}: no certificate for {host}: HTTP {response.status_code}")
+        return response.text
+
+
+def make_finder(directory: Path, server: CertificateServer) -> Callable[[str], str]:
     """Make a function that gives a host's certificate: from the directory, else from the server.
 
     A fetched one is kept as a file of the host's name, readable by this user alone. The function
@@ -28,29 +65,13 @@ def make_finder(directory: Path, server: str, username: str, password: str) -> C
         try:
             return path.read_text("utf-8")
         except FileNotFoundError:
-            certificate = fetch(server, username, password, host)
+            certificate = server.fetch(host)
             keep(path, certificate)
             return certificate
         except (OSError, UnicodeDecodeError) as err:
             raise BadInput(f"certificate {path}: {err}") from err
 
     return find
-
-
-def fetch(server: str, username: str, password: str, host: str) -> str:
-    """Fetch a host's certificate, over TLS that is verified."""
-    url = f"https://{server}/deploy/getcert.cgi?{host}"
-    try:
-        response = requests.get(
-            url, auth=(username, password), timeout=TIMEOUT_S, allow_redirects=False
-        )
-    except requests.RequestException as err:
-        raise Unavailable(f"certificate server {server}: {err}") from err
-    if response.status_code != requests.codes.ok or not response.text.strip():
-        raise Unavailable(
-            f"certificate server {server}: no certificate for {host}: HTTP {response.status_code}"
-        )
-    return response.text
 
 
 def keep(path: Path, certificate: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from multiprocessing import TimeoutError as NotReady
 from multiprocessing.pool import ThreadPool
@@ -27,31 +27,47 @@ READS_AT_MOST_S = 45.0
 
 
 def open_aws(originals: "Originals | None") -> ec2.Aws:
-    """Open AWS with the credentials of the original's secrets file, else as boto3 finds them."""
-    if originals is None:
-        return ec2.Aws()
-    secret_key = originals.aws_secret_access_key
-    return ec2.Aws(
-        originals.aws_access_key_id, secret_key.get_secret_value() if secret_key else None
-    )
+    """Open AWS with the credentials of the original's secrets file, else as boto3 finds them.
+
+    Raises Unavailable where there is no session to be had with them.
+    """
+    secret_key = originals.aws_secret_access_key if originals else None
+    try:
+        return ec2.Aws(
+            originals.aws_access_key_id if originals else None,
+            secret_key.get_secret_value() if secret_key else None,
+        )
+    except ec2.Ec2Error as err:
+        raise Unavailable(str(err)) from err
 
 
-def read_cloud(run: Run, aws: ec2.Aws, config: WatchPending) -> Cloud:
+def read_cloud(
+    run: Run,
+    aws: ec2.Aws,
+    config: WatchPending,
+    launch_regions: Collection[str] | None = None,
+) -> Cloud:
     """Read all regions at once; one that does not answer is lost, and the others go on.
 
-    Raises Unavailable when none answers.
+    Raises Unavailable when none of `launch_regions` answers; without them, none at all.
     """
+    lost: dict[str, str] = {}
+    clients: dict[str, EC2Client] = {}
+    for region in config.region_priorities:
+        try:
+            clients[region] = aws.reader(region)
+        except ec2.Ec2Error as err:
+            lost[region] = str(err).removeprefix(f"{region}: ")
     # Its threads are daemons: what still hangs after the deadline must not keep the process.
     pool = ThreadPool(READS_AT_ONCE)
     reads = [
         (region, what, pool.apply_async(read))
-        for region in config.region_priorities
-        for what, read in _reads(aws.reader(region), region, config, run)
+        for region, client in clients.items()
+        for what, read in _reads(client, region, config, run)
     ]
     patience_s = min(run.remaining_s() * READS_SHARE, READS_AT_MOST_S)
     until = time.monotonic() + patience_s
     found: dict[str, list[Any]] = {"instances": [], "spot_prices": [], "subnets": [], "images": []}
-    lost: dict[str, str] = {}
     listed: set[str] = set()
     for region, what, read in reads:
         try:
@@ -64,8 +80,11 @@ def read_cloud(run: Run, aws: ec2.Aws, config: WatchPending) -> Cloud:
             listed.update({region} if what == "instances" else ())
     for region, reason in lost.items():
         log.error("region %s is left out: %s", region, reason)
-    if len(lost) == len(config.region_priorities):
-        raise Unavailable(f"EC2 answered in no region: {next(iter(lost.values()))}")
+    wanted = tuple(launch_regions or config.region_priorities)
+    if lost.keys() >= set(wanted):
+        everywhere = len(lost) == len(config.region_priorities)
+        where = "no region" if everywhere else f"none of {', '.join(wanted)}"
+        raise Unavailable(f"EC2 answered in {where}: {lost[wanted[0]]}")
     return Cloud(
         instances=tuple(found["instances"]),
         listed=frozenset(listed),

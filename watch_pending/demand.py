@@ -78,13 +78,15 @@ def own_instances(snapshot: Snapshot) -> tuple[Instance, ...]:
 def names_in_use(snapshot: Snapshot) -> frozenset[str]:
     """Collect the names that must not be given again, whoever bears them and wherever.
 
-    A paused worker's name counts: Buildbot would keep the new machine paused.
+    A paused worker's name counts: Buildbot would keep the new machine paused. So do hardware's, and
+    those of the workers that are disabled in the farm database.
     """
     workers = (snapshot.workers or {}).values()
     return frozenset(
         {instance.name for instance in snapshot.instances if instance.state != "terminated"}
         | {launch.name for launch in snapshot.open_launches}
         | {worker.name for worker in workers if worker.connected or worker.paused}
+        | {worker.name for worker in snapshot.inventory if not (worker.enabled and worker.market)}
     )
 
 
@@ -159,7 +161,11 @@ def _share_machines(pending: Sequence[int], usable: Sequence[Sequence[str]]) -> 
 def _idle_machines(snapshot: Snapshot) -> dict[str, set[str]]:
     """Instance type → names of workers, in the cloud or not, that would be given a build now."""
     workers = snapshot.workers or {}
-    hardware = [(w.name, w.instance_type) for w in snapshot.inventory if not w.market]
+    hardware = [
+        (worker.name, worker.instance_type)
+        for worker in snapshot.inventory
+        if worker.enabled and worker.instance_type and not worker.market
+    ]
     instances = [(i.name, i.instance_type) for i in own_instances(snapshot) if i.state in UP_STATES]
     idle: dict[str, set[str]] = {}
     for name, instance_type in (*hardware, *instances):

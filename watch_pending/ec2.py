@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -58,9 +58,12 @@ class Aws:
     """Clients by region, and the calls they made: action → HTTP requests, retries included."""
 
     def __init__(self, key_id: str | None = None, secret_key: str | None = None) -> None:
-        self._session = boto3.session.Session(
-            aws_access_key_id=key_id, aws_secret_access_key=secret_key
-        )
+        with preparing("AWS session"):
+            if bool(key_id) != bool(secret_key):
+                raise ValueError("of the access key's id and its secret, only one is given")
+            self._session = boto3.session.Session(
+                aws_access_key_id=key_id, aws_secret_access_key=secret_key
+            )
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
 
@@ -79,13 +82,23 @@ class Aws:
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=32,
         )
-        client = self._session.client("ec2", region_name=region, config=config)
+        with preparing(region):
+            client = self._session.client("ec2", region_name=region, config=config)
         client.meta.events.register("before-send.ec2", self._count)
         return client
 
     def _count(self, event_name: str, **_: object) -> None:
         with self._lock:
             self.calls[event_name.rsplit(".", 1)[-1]] += 1
+
+
+@contextmanager
+def preparing(what: str) -> Iterator[None]:
+    """Turn what boto3 raises before any call, for bad profiles, keys and names, into an Ec2Error."""
+    try:
+        yield
+    except (BotoCoreError, ValueError) as err:
+        raise Ec2Error(f"{what}: {err}", meaning=Meaning.NO_ACCESS) from err
 
 
 @contextmanager
@@ -143,7 +156,6 @@ def _read_instance(item: "InstanceTypeDef", region: str) -> Instance:
         state=item["State"]["Name"],
         launched_at=item["LaunchTime"].astimezone(UTC),
         farm=tags.get(FARM_TAG),
-        state_reason=item.get("StateReason", {}).get("Message", ""),
     )
 
 
@@ -233,10 +245,17 @@ def _read_image(item: "ImageTypeDef", region: str) -> Image:
 
 
 def _read_created(epoch: str, date: str) -> datetime:
-    """Take the tag `moz-created` (epoch seconds), which survives a copy, before EC2's own date."""
-    if epoch.isdigit():
-        return datetime.fromtimestamp(int(epoch), UTC)
-    return datetime.fromisoformat(date) if date else datetime.fromtimestamp(0, UTC)
+    """Take the tag `moz-created` (epoch seconds), which survives a copy, before EC2's own date.
+
+    A tag that is no such time, milliseconds for one, is passed over; without a date it is 1970.
+    """
+    if epoch.isdecimal():
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(int(epoch), UTC)
+    with suppress(ValueError):
+        created = datetime.fromisoformat(date)
+        return created if created.tzinfo else created.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(0, UTC)
 
 
 def launch_instance(
@@ -274,4 +293,4 @@ def launch_instance(
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     wait = state.next_action.sleep if state.next_action else 0.0
-    log.warning("%s; again in %.1f s", error, wait)
+    log.info("%s; again in %.1f s", error, wait)

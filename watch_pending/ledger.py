@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +12,10 @@ from watch_pending.models import Machine, Offer, Snapshot
 from watch_pending.spot import round_usd, same_product
 
 NO_LIMIT = 1 << 62
+MISSING_PRICE = {
+    Market.SPOT: "no spot price and no usd_per_hour",
+    Market.ON_DEMAND: "no usd_per_hour",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,9 +50,9 @@ class Ledger:
             if launch.subnet in free:
                 free[launch.subnet] -= 1
         prices = [price_of(machine, snapshot, config) for machine in machines]
-        unpriced = sorted(
-            {m.ec2_type for m, price in zip(machines, prices, strict=True) if price is None}
-        )
+        unpriced = {
+            (m.market, m.ec2_type) for m, price in zip(machines, prices, strict=True) if price is None
+        }
         most = NO_LIMIT if config.max_launches_per_run is None else config.max_launches_per_run
         return cls(
             config=config,
@@ -59,7 +64,7 @@ class Ledger:
             names=set(names_in_use(snapshot)),
             run_headroom=max(0, most - snapshot.launched_this_run),
             usd_per_hour=math.fsum(price for price in prices if price is not None),
-            unpriced=", ".join(unpriced) or None,
+            unpriced=_explain_unpriced(unpriced),
         )
 
     def market_headroom(self, market: Market, instance_type: str) -> int:
@@ -98,9 +103,9 @@ class Ledger:
         """Free addresses of the offer's zone in the given subnets."""
         return sum(self.free_addresses[subnet] for subnet in self._open_subnets(offer, subnets))
 
-    def _limits(self, market: Market) -> dict[str, dict[str, int]]:
+    def _limits(self, market: Market) -> Mapping[str, Mapping[str, int]]:
         section = self.config.spot if market is Market.SPOT else self.config.on_demand
-        return {scope: dict(by_type) for scope, by_type in section.limits.items()}
+        return section.limits
 
     def _region_refusal(self, offer: Offer, instance_type: str) -> Refusal | None:
         limit = self._limits(offer.market).get(offer.region, {}).get(instance_type)
@@ -121,11 +126,11 @@ class Ledger:
         if cap is None:
             return None
         by = "max_usd_per_hour"
-        unpriced = self.unpriced or (offer.ec2_type if offer.price_usd_per_hour is None else None)
-        if unpriced:
-            return Refusal(
-                by=by, reason=f"the price of {unpriced} is unknown: set usd_per_hour for it"
-            )
+        unpriced = self.unpriced
+        if unpriced is None and offer.price_usd_per_hour is None:
+            unpriced = _explain_unpriced([(offer.market, offer.ec2_type)])
+        if unpriced is not None:
+            return Refusal(by=by, reason=unpriced)
         if round_usd(self.usd_per_hour + (offer.price_usd_per_hour or 0)) > cap:
             spent = f"{self.usd_per_hour:.2f} of {cap:.2f} USD/h are spent"
             return Refusal(by=by, reason=f"{spent}, {offer.ec2_type} is too dear")
@@ -149,9 +154,13 @@ class Ledger:
 
 
 def price_of(machine: Machine, snapshot: Snapshot, config: WatchPending) -> float | None:
-    """Find what a machine costs an hour now, by the list or the spot market; None: unknown."""
+    """Find what a machine costs an hour now, by the list or the spot market; None: unknown.
+
+    Where its spot price is unknown, the list price is the most it can be.
+    """
+    listed = config.usd_per_hour.get(machine.ec2_type)
     if machine.market is Market.ON_DEMAND:
-        return config.usd_per_hour.get(machine.ec2_type)
+        return listed
     settings = config.instance_types.get(machine.instance_type)
     product = settings.product if settings else "Linux/UNIX"
     return max(
@@ -162,5 +171,24 @@ def price_of(machine: Machine, snapshot: Snapshot, config: WatchPending) -> floa
             and price.ec2_type == machine.ec2_type
             and same_product(price, product)
         ),
-        default=None,
+        default=listed,
+    )
+
+
+def _explain_unpriced(unpriced: Iterable[tuple[Market, str]]) -> str | None:
+    """Say which prices are missing, by market; None where none is.
+
+    >>> _explain_unpriced([(Market.SPOT, "c7i.large"), (Market.SPOT, "c5.large")])
+    'no spot price and no usd_per_hour for c5.large, c7i.large'
+    """
+    by_market: dict[Market, set[str]] = {}
+    for market, ec2_type in unpriced:
+        by_market.setdefault(market, set()).add(ec2_type)
+    return (
+        "; ".join(
+            f"{MISSING_PRICE[market]} for {', '.join(sorted(by_market[market]))}"
+            for market in Market
+            if market in by_market
+        )
+        or None
     )

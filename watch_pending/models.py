@@ -10,7 +10,6 @@ from watch_pending.config import Market
 # States in which EC2 may still run, charge for, or bring back a machine.
 LIVE_STATES = frozenset({"pending", "running", "stopping", "stopped"})
 UP_STATES = frozenset({"pending", "running"})
-GONE_STATES = frozenset({"terminated"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,11 +43,15 @@ class WorkerStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InventoryWorker:
-    """An enabled worker of the farm database; hardware has no market."""
+    """A worker of the farm database; hardware has no market.
+
+    One that is disabled keeps its name, and is good for nothing else.
+    """
 
     name: str
-    instance_type: str
+    instance_type: str | None
     market: Market | None
+    enabled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +76,6 @@ class Instance(Machine):
     state: str
     launched_at: datetime
     farm: str | None
-    state_reason: str = ""
     last_connected_at: datetime | None = None
 
 

@@ -31,7 +31,9 @@ def candidate_names(
 ) -> Iterator[str]:
     """Yield every name an instance type may give its machines of a market, lowest first."""
     if instance_type.names == FROM_INVENTORY:
-        yield from sorted(worker.name for worker in inventory if worker.market is market)
+        yield from sorted(
+            worker.name for worker in inventory if worker.enabled and worker.market is market
+        )
         return
     pattern = instance_type.name_pattern(market)
     if pattern is not None:

@@ -29,6 +29,7 @@ from watch_pending.models import (
     Cut,
     Demand,
     DemandPlan,
+    Exhausted,
     Launch,
     Offer,
     Plan,
@@ -83,6 +84,10 @@ class _Filler:
             return replace(
                 plan, cuts=(Cut(by="instance_types", before=self.need, after=0, reason=reason),)
             )
+        if reason := why_no_user_data(self.demand.instance_type, self.snapshot):
+            return replace(
+                plan, cuts=(Cut(by="user_data", before=self.need, after=0, reason=reason),)
+            )
         wanted, cuts = self.need, []
         most = self.ledger.run_headroom
         if most < wanted:
@@ -134,7 +139,7 @@ class _Filler:
                 for refusal in refusals
             )
             if reasons or not refusals:
-                reason = shorten(reasons) or f"nothing is offered for {instance_type}"
+                reason = shorten(reasons) or "there is no region to launch in"
                 cuts.append(
                     Cut(by=f"{section}.offers", before=len(names), after=len(taken), reason=reason)
                 )
@@ -186,6 +191,8 @@ class _Filler:
         for region in self.regions:
             offers = list_on_demand_offers(instance_type, self.config, self.snapshot, region)
             rejected.extend(offers.rejected)
+            if offers.ranked and not self.config.region_priorities.get(region, 0):
+                rejected.append(f"the priority of {region} is 0")
             by_region[region] = offers.ranked
         shares = split_by_priority(
             wanted,
@@ -218,6 +225,21 @@ class _Filler:
                 f"the jacuzzi of {len(self.demand.workers)} workers has no free {market} name left"
             )
         return f"no free {market} name is left for {self.demand.instance_type}"
+
+
+def why_no_user_data(instance_type: str, snapshot: Snapshot) -> str | None:
+    """Say why this run can't render a type's user data, or None.
+
+    Nothing else is learned of a type alone: whatever EC2 says, it says of a region.
+    """
+    return next(
+        (
+            item.reason
+            for item in snapshot.exhausted
+            if item == Exhausted(reason=item.reason, instance_type=instance_type)
+        ),
+        None,
+    )
 
 
 def shorten(reasons: Iterable[str], most: int = 3) -> str:

@@ -3,6 +3,7 @@
 Expiries and claims are compared with the database's clock.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from watch_pending.config import Market
 from watch_pending.models import Instance, InventoryWorker, OpenLaunch
 from watch_pending.request import PreparedLaunch
 
+log = logging.getLogger(__name__)
 # A launch nobody has seen after this long never happened, and an instance gone this long is gone.
 UNSEEN_S = 300
 # Its call must begin and end well before that: whoever finds it expired may give its name again.
@@ -85,20 +87,27 @@ def read_known_instances(connection: Connection, farm: str) -> dict[str, tuple[I
 
 
 def read_inventory(connection: Connection) -> tuple[InventoryWorker, ...]:
-    """Read the enabled workers that have an instance type."""
-    statement = (
-        sa.select(workers.c.name, workers.c.instance_type, workers.c.market)
-        .where(workers.c.enabled, workers.c.instance_type.is_not(None))
-        .order_by(workers.c.name)
-    )
-    return tuple(
-        InventoryWorker(
-            name=row.name,
-            instance_type=row.instance_type,
-            market=Market(row.market) if row.market else None,
+    """Read all workers; one whose market is none we know counts as disabled, which keeps its name."""
+    markets = {market.value: market for market in Market}
+    found = []
+    for row in connection.execute(sa.select(workers).order_by(workers.c.name)):
+        known = not row.market or row.market in markets
+        if not known:
+            log.warning(
+                'worker %s is left out: its market "%s" is none of %s, or NULL for hardware',
+                row.name,
+                row.market,
+                ", ".join(markets),
+            )
+        found.append(
+            InventoryWorker(
+                name=row.name,
+                instance_type=row.instance_type,
+                market=markets.get(row.market),
+                enabled=known and bool(row.enabled),
+            )
         )
-        for row in connection.execute(statement)
-    )
+    return tuple(found)
 
 
 def take_turn(connection: Connection) -> None:

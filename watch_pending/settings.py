@@ -39,6 +39,7 @@ class WatchPendingSettings:
     database_url: URL
     database_embedded: bool
     state_directory: Path
+    remaining_s: Callable[[], float]
     database_timeout_s: float = FARM_DB_TIMEOUT_S
     certificate_directory: Path | None = None
 
@@ -82,13 +83,16 @@ class WatchPendingSettings:
             originals.getcert_server and originals.deploy_username and originals.deploy_password
         ):
             return find_no_certificate
-        from watch_pending.certificates import make_finder
+        from watch_pending.certificates import CertificateServer, make_finder
 
         return make_finder(
             self.certificate_directory or self.state_directory / "certificates",
-            originals.getcert_server,
-            originals.deploy_username,
-            originals.deploy_password.get_secret_value(),
+            CertificateServer(
+                address=originals.getcert_server,
+                username=originals.deploy_username,
+                password=originals.deploy_password.get_secret_value(),
+                remaining_s=self.remaining_s,
+            ),
         )
 
 
@@ -132,5 +136,6 @@ def load_settings(run: Run, secrets: Path | None, regions: tuple[str, ...]) -> W
         database_url=url,
         database_embedded=embedded,
         state_directory=find_state_directory(run.environ),
+        remaining_s=run.remaining_s,
         database_timeout_s=min(FARM_DB_TIMEOUT_S, run.deadline_s),
     )

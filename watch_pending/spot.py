@@ -73,8 +73,10 @@ def rank_spot_offers(
     then zone, then the rules' order.
     """
     settings = config.instance_types[instance_type]
-    usable, rejected = places_in(instance_type, settings, snapshot, regions)
     rules = config.spot.rules.get(instance_type, ())
+    if not rules:
+        return Offers(ranked=(), rejected=(f"{instance_type} has no spot rule",))
+    usable, rejected = places_in(instance_type, settings, snapshot, regions)
     prices = map_prices(snapshot.spot_prices, settings.product)
     ranked: list[tuple[tuple[float, int, str, str, int], Offer]] = []
     for region, image in usable.items():

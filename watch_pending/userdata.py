@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farmhand.errors import BadInput
+from watch_pending.request import fqdn
 
 # The first label of an internal host name, as the original's templates expect it.
 REGION_DNS_ATOMS = {"us-east-1": "use1", "us-west-1": "usw1", "us-west-2": "usw2"}
@@ -24,6 +25,34 @@ def read_template(path: Path) -> Template:
         return Template(path=path, text=path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as err:
         raise BadInput(f"{path}: user data can't be read: {err}") from err
+
+
+def make_fields(  # noqa: PLR0913 - one argument for each thing that tells machines apart
+    *,
+    moz_instance_type: str,
+    hostname: str,
+    domain: str,
+    region: str,
+    market: str,
+    farm: str,
+    launch_id: str,
+    puppet_cert: str | None,
+) -> dict[str, str | None]:
+    """List every field a template may use; the last two are the original's, and always empty."""
+    return {
+        "moz_instance_type": moz_instance_type,
+        "hostname": hostname,
+        "domain": domain,
+        "fqdn": fqdn(hostname, domain),
+        "region": region,
+        "region_dns_atom": REGION_DNS_ATOMS.get(region),
+        "market": market,
+        "farm": farm,
+        "launch_id": launch_id,
+        "puppet_cert": puppet_cert,
+        "puppet_server": "",
+        "password": "",
+    }
 
 
 def render_user_data(template: Template, fields: Mapping[str, str | None]) -> str:

@@ -119,7 +119,7 @@ def states(db: sa.Engine) -> list[str]:
 
 def open_names(db: sa.Engine) -> list[str]:
     with db.connect() as connection:
-        return [item.name for item in queries.read_open_launches(connection)]
+        return [item.name for item, recent in queries.read_open_launches(connection) if recent]
 
 
 def known(db: sa.Engine) -> dict[str, tuple[Instance, bool]]:
@@ -258,7 +258,7 @@ def test_a_connected_workers_instance_is_marked_and_strange_names_are_not(db: sa
     assert abs(datetime.now(UTC) - moment) < timedelta(seconds=5)
 
 
-def test_the_inventory_has_the_enabled_workers_of_a_type(db: sa.Engine) -> None:
+def test_the_inventory_has_all_workers(db: sa.Engine) -> None:
     given: list[dict[str, object]] = [
         {"name": "b", "instance_type": "bld", "market": "spot", "enabled": True},
         {"name": "a", "instance_type": "bld", "market": None, "enabled": True},
@@ -273,7 +273,22 @@ def test_the_inventory_has_the_enabled_workers_of_a_type(db: sa.Engine) -> None:
         InventoryWorker(name="b", instance_type="bld", market=Market.SPOT),
         InventoryWorker(name="a", instance_type="bld", market=None),
         InventoryWorker(name="B", instance_type="bld", market=Market.ON_DEMAND),
+        InventoryWorker(name="off", instance_type="bld", market=Market.SPOT, enabled=False),
+        InventoryWorker(name="none", instance_type=None, market=None),
     }
+
+
+def test_a_worker_of_an_unknown_market_keeps_its_name_and_is_warned_of(
+    db: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"name": "w", "instance_type": "bld", "market": "ondemand"}
+    with db.begin() as connection:
+        connection.execute(workers.insert(), given)
+        found = queries.read_inventory(connection)
+    assert found == (InventoryWorker(name="w", instance_type="bld", market=None, enabled=False),)
+    assert caplog.messages == [
+        'worker w is left out: its market "ondemand" is none of spot, on-demand, or NULL for hardware'
+    ]
 
 
 def test_sightings_written_from_all_sides_do_not_get_in_each_others_way(db: sa.Engine) -> None:

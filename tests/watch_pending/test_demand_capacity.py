@@ -106,6 +106,23 @@ def test_a_name_in_the_journal_is_in_use() -> None:
     assert names_in_use(make_snapshot(open_launches=(make_open_launch("w"),))) == {"w"}
 
 
+@pytest.mark.parametrize(
+    ("worker", "in_use"),
+    [
+        ({}, False),
+        ({"enabled": False}, True),
+        ({"market": None}, True),
+        ({"market": None, "instance_type": None}, True),
+    ],
+    ids=str,
+)
+def test_hardware_and_disabled_workers_keep_their_names(
+    worker: dict[str, Any], in_use: bool
+) -> None:
+    snapshot = make_snapshot(inventory=make_inventory("w", **worker))
+    assert ("w" in names_in_use(snapshot)) is in_use
+
+
 def test_names_are_known_without_knowing_who_is_connected() -> None:
     assert names_in_use(make_snapshot(workers=None, instances=(make_instance("w"),))) == {"w"}
 

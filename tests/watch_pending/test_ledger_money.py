@@ -57,26 +57,51 @@ def test_a_cap_is_not_passed(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("snapshot", "offer"),
+    ("snapshot", "offer", "reason"),
     [
-        pytest.param({"instances": make_instances(1, ec2_type="x1")}, OFFER, id="runs"),
-        pytest.param({"open_launches": (make_open_launch(ec2_type="x1"),)}, OFFER, id="in flight"),
-        pytest.param({}, replace(ON_DEMAND_OFFER, ec2_type="x1"), id="offered"),
+        pytest.param(
+            {"instances": make_instances(1, ec2_type="x1")},
+            OFFER,
+            "no spot price and no usd_per_hour for x1",
+            id="runs",
+        ),
+        pytest.param(
+            {"open_launches": (make_open_launch(ec2_type="x1"),)},
+            OFFER,
+            "no spot price and no usd_per_hour for x1",
+            id="in flight",
+        ),
+        pytest.param(
+            {},
+            replace(ON_DEMAND_OFFER, ec2_type="x1"),
+            "no usd_per_hour for x1",
+            id="offered",
+        ),
     ],
 )
 def test_under_a_cap_an_unknown_price_forbids_and_says_so(
-    snapshot: dict[str, Any], offer: Offer
+    snapshot: dict[str, Any], offer: Offer, reason: str
 ) -> None:
     ledger = open_ledger(make_snapshot(**snapshot), max_usd_per_hour=1000.0)
-    assert why_not(ledger, offer) == Refusal(
-        by="max_usd_per_hour", reason="the price of x1 is unknown: set usd_per_hour for it"
+    assert why_not(ledger, offer) == Refusal(by="max_usd_per_hour", reason=reason)
+
+
+def test_under_a_cap_a_lost_spot_price_counts_as_the_list_price() -> None:
+    ledger = open_ledger(
+        make_snapshot(instances=make_instances(2, ec2_type="x1")),
+        max_usd_per_hour=1.0,
+        usd_per_hour={"x1": 0.4},
     )
+    assert (ledger.usd_per_hour, why_not(ledger)) == (0.8, None)
 
 
 def test_every_unknown_price_is_named_once() -> None:
     ec2_types = ["x2", "x1", "x2"]
     instances = tuple(make_instance(f"w{i}", ec2_type=t) for i, t in enumerate(ec2_types))
-    assert open_ledger(make_snapshot(instances=instances)).unpriced == "x1, x2"
+    instances += (make_instance("w9", market=ON_DEMAND),)
+    assert open_ledger(make_snapshot(instances=instances)).unpriced == (
+        "no spot price and no usd_per_hour for x1, x2; no usd_per_hour for c7i.xlarge"
+    )
 
 
 def test_another_farms_machines_cost_us_nothing() -> None:
@@ -102,12 +127,13 @@ def test_the_order_of_machines_does_not_change_the_sum() -> None:
         pytest.param(make_instance(market=ON_DEMAND), 0.3, id="on demand"),
         pytest.param(make_instance(ec2_type="x1"), None, id="unknown EC2 type"),
         pytest.param(make_instance(market=ON_DEMAND, ec2_type="x1"), None, id="not in the list"),
-        pytest.param(make_instance(availability_zone="us-east-1f"), None, id="unknown zone"),
+        pytest.param(make_instance(availability_zone="us-east-1f"), 0.3, id="unknown zone"),
+        pytest.param(make_instance(ec2_type="x2"), 0.4, id="spot, at most the list price"),
         pytest.param(make_instance(instance_type="gone"), 0.1, id="type no longer configured"),
     ],
 )
 def test_a_machine_has_its_price(machine: Machine, price: float | None) -> None:
-    config = make_config(usd_per_hour={"c7i.xlarge": 0.3})
+    config = make_config(usd_per_hour={"c7i.xlarge": 0.3, "x2": 0.4})
     assert price_of(machine, make_snapshot(), config) == price
 
 

@@ -71,6 +71,10 @@ def test_hardware_gives_no_names() -> None:
     assert names("workers", inventory=make_inventory("a", market=None)) == []
 
 
+def test_a_disabled_worker_gives_no_name() -> None:
+    assert names("workers", inventory=make_inventory("a", enabled=False)) == []
+
+
 def test_an_inventory_name_in_use_is_not_given() -> None:
     assert names("workers", inventory=make_inventory("a", "b"), in_use=["a"]) == ["b"]
 

@@ -132,13 +132,13 @@ def test_an_unknown_price_launches_nothing_and_says_so() -> None:
     snapshot = {"instances": make_instances(1, ec2_type="x1.mystery")}
     plan = plan_for(5, snapshot, max_usd_per_hour=1000.0)
     assert plan.launches == ()
-    assert "the price of x1.mystery is unknown: set usd_per_hour for it" in reasons(plan)
+    assert "no spot price and no usd_per_hour for x1.mystery" in reasons(plan)
 
 
 def test_an_unknown_list_price_leaves_the_spot_market() -> None:
     plan = plan_for(5, spot=make_spot(2), on_demand=make_on_demand(), max_usd_per_hour=1000.0)
     assert markets(plan) == [SPOT, SPOT]
-    assert "the price of c7i.xlarge is unknown: set usd_per_hour for it" in reasons(plan)
+    assert "no usd_per_hour for c7i.xlarge" in reasons(plan)
 
 
 def test_without_a_cap_an_unknown_price_does_no_harm() -> None:
