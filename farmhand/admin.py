@@ -58,7 +58,11 @@ def show_version(run: Run, secrets: Path | None) -> Result:
     with reaching("farm database", url):
         revision = None if missing else read_revision(engine)
         document = {"database": format_url(url), "revision": revision, "newest": newest_revision()}
-        _print(run, document, f"{format_url(url)}: revision {revision or 'none'}, newest {newest_revision()}")
+        _print(
+            run,
+            document,
+            f"{format_url(url)}: revision {revision or 'none'}, newest {newest_revision()}",
+        )
         if not missing:
             check_version(engine)
     return Result()

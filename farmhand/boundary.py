@@ -52,7 +52,7 @@ def execute(
         log.info("start version=%s verb=%s dry_run=%s", __version__, verb, run.dry_run)
         _set_signals(run.deadline_s)
         result = function(run, **options)
-    except FarmError as err:
+    except (FarmError, DeadlinePassed) as err:
         # Cron need not hear that the run before still works; a person does.
         expected = err.exit_code is ExitCode.LOCKED and not sys.stderr.isatty()
         for line in str(err).splitlines():
@@ -60,9 +60,6 @@ def execute(
         result = Result(exit_code=err.exit_code, summary={"error": str(err)})
         if isinstance(err, LockHeld):
             metrics_textfile = None  # it belongs to the run that holds the lock
-    except DeadlinePassed as err:
-        log.error("%s", err)
-        result = Result(exit_code=err.exit_code, summary={"error": str(err)})
     except Exception:
         log.exception("this is a bug in farmhand %s: please report it", __version__)
     except KeyboardInterrupt:

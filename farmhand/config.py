@@ -15,6 +15,7 @@ from farmhand.yaml_tree import expand, merge, read_yaml
 SECTIONS: Mapping[str, str] = {"watch_pending": "watch_pending.config:WatchPending"}
 """Section → `module:class`; imported only when the file has the section."""
 
+FARM_NAME = r"^[A-Za-z0-9._-]{1,63}$"
 Kind = TypeVar("Kind")
 
 
@@ -22,7 +23,7 @@ Kind = TypeVar("Kind")
 class _Top:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    farm: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,63}$")]
+    farm: Annotated[str, Field(pattern=FARM_NAME)]
     database: SecretUrl | None = None
 
 

@@ -17,11 +17,11 @@ from farmhand.errors import ExitCode
 from farmhand.metrics import LAST_SUCCESS, run_samples
 from farmhand.tables import records
 from tests import builders, plans
-from watch_pending import check, config, originals, report
+from watch_pending import check, checks, config, originals, report
 from watch_pending.cli import main as watch_pending_main
 from watch_pending.models import Plan, Status
 from watch_pending.run import HELP, make_samples
-from watch_pending.userdata import read_template, render_user_data
+from watch_pending.userdata import make_fields, read_template, render_user_data
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -216,7 +216,7 @@ def watch_pending_section(heading: str) -> str:
 
 
 def test_every_code_of_check_is_documented_and_no_other() -> None:
-    source = Path(check.__file__).read_text("utf-8")
+    source = "".join(Path(module.__file__).read_text("utf-8") for module in (check, checks))
     codes = set(re.findall(r'code="(\w+)"', source))
     assert set(first_words(watch_pending_section("check --json"))) == codes
 
@@ -288,7 +288,17 @@ TEMPLATES = [path for path in all_configs() if is_template(path)]
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_every_example_template_renders(path: Path) -> None:
-    assert "shutdown" in render_user_data(read_template(path), check.SAMPLE_FIELDS)
+    fields = make_fields(
+        moz_instance_type="bld",
+        hostname="bld-001",
+        domain="example.com",
+        region="us-east-1",
+        market="spot",
+        farm="test",
+        launch_id="0" * 32,
+        puppet_cert=None,
+    )
+    assert "shutdown" in render_user_data(read_template(path), fields)
 
 
 @pytest.fixture

@@ -46,18 +46,15 @@ def read_cloud(
     aws: ec2.Aws,
     config: WatchPending,
     launch_regions: Collection[str] | None = None,
+    known_regions: Iterable[str] = (),
 ) -> Cloud:
     """Read all regions at once; one that does not answer is lost, and the others go on.
 
+    `known_regions` are read as well: machines may live where nothing is configured any more.
     Raises Unavailable when none of `launch_regions` answers; without them, none at all.
     """
-    lost: dict[str, str] = {}
-    clients: dict[str, EC2Client] = {}
-    for region in config.region_priorities:
-        try:
-            clients[region] = aws.reader(region)
-        except ec2.Ec2Error as err:
-            lost[region] = str(err).removeprefix(f"{region}: ")
+    regions = dict.fromkeys([*config.region_priorities, *known_regions])
+    clients, lost = _make_clients(aws, regions)
     # Its threads are daemons: what still hangs after the deadline must not keep the process.
     pool = ThreadPool(READS_AT_ONCE)
     reads = [
@@ -65,6 +62,7 @@ def read_cloud(
         for region, client in clients.items()
         for what, read in _reads(client, region, config, run)
     ]
+    pool.close()
     patience_s = min(run.remaining_s() * READS_SHARE, READS_AT_MOST_S)
     until = time.monotonic() + patience_s
     found: dict[str, list[Any]] = {"instances": [], "spot_prices": [], "subnets": [], "images": []}
@@ -82,7 +80,7 @@ def read_cloud(
         log.error("region %s is left out: %s", region, reason)
     wanted = tuple(launch_regions or config.region_priorities)
     if lost.keys() >= set(wanted):
-        everywhere = len(lost) == len(config.region_priorities)
+        everywhere = len(lost) == len(regions)
         where = "no region" if everywhere else f"none of {', '.join(wanted)}"
         raise Unavailable(f"EC2 answered in {where}: {lost[wanted[0]]}")
     return Cloud(
@@ -93,6 +91,20 @@ def read_cloud(
         images=tuple(found["images"]),
         lost=lost,
     )
+
+
+def _make_clients(
+    aws: ec2.Aws, regions: Iterable[str]
+) -> tuple[dict[str, "EC2Client"], dict[str, str]]:
+    """Make each region's client; also return why there is none: region → why."""
+    clients: dict[str, EC2Client] = {}
+    lost: dict[str, str] = {}
+    for region in regions:
+        try:
+            clients[region] = aws.reader(region)
+        except ec2.Ec2Error as err:
+            lost[region] = str(err).removeprefix(f"{region}: ")
+    return clients, lost
 
 
 def _reads(

@@ -94,7 +94,7 @@ class Aws:
 
 @contextmanager
 def preparing(what: str) -> Iterator[None]:
-    """Turn what boto3 raises before any call, for bad profiles, keys and names, into an Ec2Error."""
+    """Turn what boto3 raises before any call, for bad profiles and names, into an Ec2Error."""
     try:
         yield
     except (BotoCoreError, ValueError) as err:

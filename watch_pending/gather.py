@@ -84,6 +84,14 @@ def read_journal(database: FarmDb, farm: str) -> Journal:
         )
 
 
+def regions_of(journal: Journal) -> frozenset[str]:
+    """Collect the regions in which machines of ours live, as far as the journal knows."""
+    return frozenset(
+        {known.region for known, _ in journal.known.values()}
+        | {launch.region for launch, _ in journal.open_launches}
+    )
+
+
 def assemble(farm: str, scheduler: Scheduler, journal: Journal, cloud: Cloud) -> Snapshot:
     """Put together what was read; pure.
 

@@ -51,7 +51,9 @@ class Ledger:
                 free[launch.subnet] -= 1
         prices = [price_of(machine, snapshot, config) for machine in machines]
         unpriced = {
-            (m.market, m.ec2_type) for m, price in zip(machines, prices, strict=True) if price is None
+            (m.market, m.ec2_type)
+            for m, price in zip(machines, prices, strict=True)
+            if price is None
         }
         most = NO_LIMIT if config.max_launches_per_run is None else config.max_launches_per_run
         return cls(

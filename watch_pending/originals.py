@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import Field, SecretStr
 
-from farmhand.config import Settings
+from farmhand.config import FARM_NAME, Settings
 from farmhand.errors import BadInput
 from farmhand.validation import KeyPath, Place, Problem, SecretUrl, refuse, validate
 from farmhand.yaml_tree import Tree, read_text
@@ -121,7 +121,8 @@ def load_originals(
 
     `regions` are those of `-r`; more are known, and the caller launches into these alone.
 
-    Raises: BadInput with one `file:line: key: message` per problem of a file.
+    Raises: BadInput with one `file:line: key: message` per problem of a file, or for
+    `$FARMHAND_FARM`.
     """
     original = _build(_Config, read_json(cfg_path), cfg_path)
     secrets = _build(_Secrets, read_json(secrets_path, secret=True), secrets_path)
@@ -133,6 +134,8 @@ def load_originals(
         "originals": _extras(original, secrets),
     }
     farm = environ.get("FARMHAND_FARM") or "default"
+    if not re.fullmatch(FARM_NAME, farm):
+        raise BadInput(f"$FARMHAND_FARM: expected text that matches {FARM_NAME}, got {farm!r}")
     return Settings(path=cfg_path, farm=farm, sections=sections)
 
 

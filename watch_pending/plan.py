@@ -84,9 +84,9 @@ class _Filler:
             return replace(
                 plan, cuts=(Cut(by="instance_types", before=self.need, after=0, reason=reason),)
             )
-        if reason := why_no_user_data(self.demand.instance_type, self.snapshot):
+        if broken := why_no_user_data(self.demand.instance_type, self.snapshot):
             return replace(
-                plan, cuts=(Cut(by="user_data", before=self.need, after=0, reason=reason),)
+                plan, cuts=(Cut(by="user_data", before=self.need, after=0, reason=broken),)
             )
         wanted, cuts = self.need, []
         most = self.ledger.run_headroom

@@ -87,14 +87,14 @@ def read_known_instances(connection: Connection, farm: str) -> dict[str, tuple[I
 
 
 def read_inventory(connection: Connection) -> tuple[InventoryWorker, ...]:
-    """Read all workers; one whose market is none we know counts as disabled, which keeps its name."""
+    """Read all workers; one of an unknown market counts as disabled, which keeps its name."""
     markets = {market.value: market for market in Market}
     found = []
     for row in connection.execute(sa.select(workers).order_by(workers.c.name)):
         known = not row.market or row.market in markets
         if not known:
             log.warning(
-                'worker %s is left out: its market "%s" is none of %s, or NULL for hardware',
+                'worker %s is left out: its market "%s" is none of %s, NULL',
                 row.name,
                 row.market,
                 ", ".join(markets),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from farmhand.command import Result, Run
-from farmhand.db import FarmDb
+from farmhand.db import FarmDb, format_url
 from farmhand.errors import ExitCode, Locked
 from farmhand.logs import add_syslog
 from farmhand.metrics import Sample, push_to_graphite
@@ -101,7 +101,12 @@ def look(
 
     `extra` requests count as waiting, to ask what would happen if they did.
     """
-    log.info("config %s, farm %s, farm database %s", settings.path, settings.farm, database.url)
+    log.info(
+        "config %s, farm %s, farm database %s",
+        settings.path,
+        settings.farm,
+        format_url(database.url),
+    )
     journal = gather.read_journal(database, settings.farm)
     scheduler = gather.read_scheduler(run, settings.watch)
     scheduler = replace(scheduler, pending=(*scheduler.pending, *extra))
@@ -112,7 +117,8 @@ def look(
     from watch_pending.cloud import open_aws, read_cloud
 
     aws = open_aws(settings.originals)
-    cloud = read_cloud(run, aws, settings.watch)
+    known_regions = gather.regions_of(journal)
+    cloud = read_cloud(run, aws, settings.watch, settings.regions, known_regions)
     snapshot = gather.assemble(settings.farm, scheduler, journal, cloud)
     return Sight(snapshot=snapshot, scheduler=scheduler, cloud=cloud, rules=rules, aws=aws)
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from click.testing import Result as Ran
 
 from farmhand import __version__
 from farmhand.command import Result, Run, farm_command, verb_group
-from farmhand.errors import BadInput, ExitCode, FarmError, Locked, Unavailable
+from farmhand.errors import BadInput, ExitCode, FarmError, Locked, LockHeld, Unavailable
 from farmhand.metrics import Sample
 
 Verb = Callable[[Run], Result]
@@ -107,7 +108,6 @@ def test_the_version_is_asked_of_the_command() -> None:
         ["--nonsense"],
         ["nonsense"],
         ["look", "--dry-run"],
-        ["look", "--metrics-textfile", "x"],
         ["--deadline", "0"],
         ["--deadline", "soon"],
         ["-v", "look"],
@@ -185,7 +185,29 @@ def test_a_run_that_ignores_its_deadline_is_stopped() -> None:
         return Result()
 
     ran = call(verb, "--deadline", "60")
-    assert (ran.exit_code, "no answer within 60 s (--deadline)" in ran.stderr) == (4, True)
+    assert (ran.exit_code, "after 60 s (--deadline)" in ran.stderr) == (4, True)
+
+
+def test_who_goes_on_after_a_failed_item_is_stopped_by_the_deadline_all_the_same() -> None:
+    def verb(_run: Run) -> Result:
+        with suppress(Exception):
+            signal.raise_signal(signal.SIGALRM)
+        return Result()
+
+    [line] = call(verb).stderr.splitlines()
+    assert line.endswith("ERROR tend: stopped: still at work 45 s after 240 s (--deadline)")
+
+
+def test_the_deadline_strikes_more_than_once() -> None:
+    timers = []
+
+    def verb(_run: Run) -> Result:
+        timers.append(signal.getitimer(signal.ITIMER_REAL))
+        return Result()
+
+    call(verb, "--deadline", "60")
+    [(first_s, again_s)] = timers
+    assert (95 < first_s <= 105, again_s) == (True, 45)
 
 
 # What a run is given
@@ -258,8 +280,19 @@ def test_metrics_are_written_however_a_run_ends(tmp_path: Path, verb: Verb) -> N
 def test_a_run_that_was_locked_out_leaves_the_metrics_to_the_other(tmp_path: Path) -> None:
     path = tmp_path / "tend.prom"
     path.write_text("the other's")
-    call(failing(Locked("another run")), "--metrics-textfile", str(path))
+    call(failing(LockHeld("another run")), "--metrics-textfile", str(path))
     assert path.read_text() == "the other's"
+
+
+def test_a_run_that_lost_the_plan_to_another_host_writes_its_metrics(tmp_path: Path) -> None:
+    path = tmp_path / "tend.prom"
+    call(failing(Locked("another run")), "--metrics-textfile", str(path))
+    assert 'farmhand_run_exit_code{command="tend",verb="run"} 75.0' in path.read_text()
+
+
+def test_a_verb_that_only_reads_takes_the_option_and_writes_no_metrics(tmp_path: Path) -> None:
+    ran = call(done, "look", "--metrics-textfile", str(tmp_path / "tend.prom"))
+    assert (ran.exit_code, list(tmp_path.iterdir())) == (0, [])
 
 
 def test_a_verbs_own_numbers_are_among_the_metrics(tmp_path: Path) -> None:

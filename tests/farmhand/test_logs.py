@@ -11,6 +11,7 @@ from farmhand.errors import BadInput
 from farmhand.logs import add_syslog, set_up
 
 log = logging.getLogger("farmhand.test")
+BODIES = ("auth", "awsrequest", "endpoint", "hooks", "httpsession", "parsers", "retryhandler")
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -119,9 +120,18 @@ def test_a_log_file_is_refused_that_is(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("address", ["/no/such/socket", "127.0.0.1:syslog"])
 def test_a_syslog_is_refused_that_cannot_be_reached(address: str) -> None:
-    set_up(verbosity=0, logfile=None, syslog=None)
     with pytest.raises(BadInput, match=f"log {address}"):
-        add_syslog(address)
+        set_up(verbosity=0, logfile=None, syslog=address)
+
+
+@pytest.mark.parametrize("address", ["/no/such/socket", "127.0.0.1:syslog"])
+def test_a_syslog_that_a_file_names_costs_a_warning(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up(verbosity=0, logfile=None, syslog=None)
+    add_syslog(address)
+    log.warning("still here")
+    assert re.search(rf"WARNING \S+ log {address}.*\n.*still here", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
@@ -130,3 +140,11 @@ def test_a_syslog_is_refused_that_cannot_be_reached(address: str) -> None:
 def test_libraries_talk_only_when_everything_is_asked_for(verbosity: int, level: int) -> None:
     set_up(verbosity=verbosity, logfile=None, syslog=None)
     assert logging.getLogger("botocore").level == level
+
+
+@pytest.mark.parametrize(
+    "name", ["urllib3", "urllib3.connectionpool", *(f"botocore.{each}" for each in BODIES)]
+)
+def test_what_writes_whole_requests_never_writes_at_debug(name: str) -> None:
+    set_up(verbosity=2, logfile=None, syslog=None)
+    assert logging.getLogger(name).getEffectiveLevel() == logging.INFO

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from farmhand import state
-from farmhand.errors import BadInput, Locked
+from farmhand.errors import BadInput, LockHeld
 from farmhand.state import exclusive, find_state_directory, make_writable
 
 
@@ -74,7 +74,7 @@ def test_a_directory_that_cannot_be_written_is_refused(
 def test_a_lock_keeps_the_second_out_at_once(tmp_path: Path) -> None:
     with (
         exclusive(tmp_path, "watch-pending-run"),
-        pytest.raises(Locked, match=r"another run holds .*/watch-pending-run\.lock"),
+        pytest.raises(LockHeld, match=r"another run holds .*/watch-pending-run\.lock"),
         exclusive(tmp_path, "watch-pending-run"),
     ):
         pass

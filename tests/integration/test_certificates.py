@@ -136,3 +136,14 @@ def test_a_dry_run_fetches_none(old: OldFarm, getcert: GetcertServer) -> None:
     old.farm.add_pending(BUILD)
     assert old.run("--dry-run").code == 0
     assert (getcert.asked, kept(old)) == ([], [])
+
+
+def test_a_server_that_does_not_answer_is_asked_once_in_a_run(
+    old: OldFarm, getcert: GetcertServer
+) -> None:
+    del old.environ["REQUESTS_CA_BUNDLE"]
+    old.types["try-linux64"] = OldFarm.make(old.farm).types["try-linux64"]
+    old.farm.add_pending(TRY)
+    done = old.run()
+    assert (done.code, done.err.count("CERTIFICATE_VERIFY_FAILED")) == (3, 1)
+    assert f"{getcert.address} did not answer before; it is not asked again" in done.err

@@ -50,6 +50,18 @@ def test_a_launch_is_expired_once_its_region_answers_without_it(farm: Farm) -> N
     assert "expired" in [row["state"] for row in read(farm.database, launches)]
 
 
+def test_a_region_that_is_no_longer_configured_is_still_looked_at(farm: Farm) -> None:
+    launch_in_the_east(farm, 1)
+    for instance in farm.ec2.instances(EAST):
+        farm.ec2.poke_instance(str(instance["id"]), state="terminated")
+    for section in (farm.watch["region_priorities"], farm.watch["spot"]["limits"]):
+        del section[EAST]
+    for instance_type in farm.watch["instance_types"].values():
+        del instance_type["regions"][EAST]
+    assert farm.run().code == 0
+    assert len(farm.names()) == 1
+
+
 def test_no_call_is_claimed_before_it_can_go_out(farm: Farm) -> None:
     farm.add_pending(BUILD, 45)
     farm.ec2.add_fault(action="RunInstances", hold_s=30)

@@ -287,7 +287,7 @@ def test_a_worker_of_an_unknown_market_keeps_its_name_and_is_warned_of(
         found = queries.read_inventory(connection)
     assert found == (InventoryWorker(name="w", instance_type="bld", market=None, enabled=False),)
     assert caplog.messages == [
-        'worker w is left out: its market "ondemand" is none of spot, on-demand, or NULL for hardware'
+        'worker w is left out: its market "ondemand" is none of spot, on-demand, NULL'
     ]
 
 

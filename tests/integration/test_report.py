@@ -1,5 +1,6 @@
 """What a run says and leaves behind: tables, JSON, logs, metrics, rows, exit codes."""
 
+import base64
 import json
 import os
 import pty
@@ -163,7 +164,26 @@ def test_quiet_leaves_errors_only(farm: Farm) -> None:
     farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded", left=1)
     done = farm.run("-q", "-l", "run.log")
     assert (done.code, done.out, done.err) == (0, "", "")
-    assert "WARNING" in (farm.directory / "run.log").read_text()
+    assert "RequestLimitExceeded" in (farm.directory / "run.log").read_text()
+
+
+def test_a_call_that_succeeds_when_repeated_is_no_mail_from_cron(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded", left=1)
+    done = farm.run()
+    assert (done.code, done.err) == (0, "")
+
+
+def test_no_log_holds_user_data_however_much_is_said(farm: Farm) -> None:
+    farm.add_pending()
+    secret = "#!/bin/sh\nhunter2 hunter2 hunter2 hunter2\n"
+    (farm.directory / "worker.user-data.j2").write_text(secret)
+    done = farm.run("-vv", "-l", "run.log")
+    assert [call.user_data for call in farm.ec2.calls("RunInstances")] == [secret]
+    said = done.err + (farm.directory / "run.log").read_text()
+    assert "DEBUG botocore" in said
+    assert "hunter2" not in said
+    assert base64.b64encode(secret.encode()).decode()[:40] not in said
 
 
 def test_a_run_on_a_terminal_prints_its_table(farm: Farm) -> None:

@@ -203,6 +203,15 @@ def test_idle_hardware_counts() -> None:
     assert measure(snapshot) == (IDLE,)
 
 
+@pytest.mark.parametrize("changes", [{"enabled": False}, {"instance_type": None}], ids=str)
+def test_idle_hardware_that_is_disabled_or_of_no_type_counts_for_nothing(
+    changes: dict[str, Any],
+) -> None:
+    inventory = make_inventory("metal", market=None, **changes)
+    snapshot = make_snapshot(inventory=inventory, workers=make_workers("metal"))
+    assert measure(snapshot) == (NEITHER,)
+
+
 def test_a_cloud_worker_counts_by_its_instance() -> None:
     inventory = make_inventory("bld-001")
     snapshot = make_snapshot(inventory=inventory, workers=make_workers("bld-001"))

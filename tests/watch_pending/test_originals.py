@@ -298,3 +298,11 @@ def test_the_other_secrets_are_read(files: Files) -> None:
     files.write(files.secrets, {"db": "sqlite://", "deploy_password": "hunter2"})
     password = files.load().section(Originals).deploy_password
     assert getattr(password, "get_secret_value", str)() == "hunter2"
+
+
+@pytest.mark.parametrize("name", ["two words", "x" * 64, "a/b", "new\nline", "end\n"])
+def test_a_farm_that_the_environment_names_follows_the_rule_of_the_file(
+    files: Files, name: str
+) -> None:
+    with pytest.raises(BadInput, match=r"^\$FARMHAND_FARM: expected text that matches"):
+        files.load(FARMHAND_FARM=name)

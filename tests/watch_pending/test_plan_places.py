@@ -98,9 +98,9 @@ def test_what_is_cut_by_limits_and_by_offers_names_both() -> None:
     assert {"addresses", "spot.offers"} <= set(cuts(plan))
 
 
-def test_a_type_without_rules_says_that_nothing_is_offered() -> None:
+def test_a_type_without_rules_says_so() -> None:
     plan = plan_for(1, spot=Spot(limits={"global": {"bld": 9}}))
-    assert reasons(plan)[0] == "nothing is offered for bld"
+    assert reasons(plan)[0] == "bld has no spot rule"
 
 
 def test_what_a_run_has_learned_is_not_asked_for_again() -> None:
