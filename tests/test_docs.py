@@ -216,7 +216,7 @@ def watch_pending_section(heading: str) -> str:
 
 
 def test_every_code_of_check_is_documented_and_no_other() -> None:
-    source = "".join(Path(module.__file__).read_text("utf-8") for module in (check, checks))
+    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (check, checks))
     codes = set(re.findall(r'code="(\w+)"', source))
     assert set(first_words(watch_pending_section("check --json"))) == codes
 

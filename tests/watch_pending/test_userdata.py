@@ -6,7 +6,7 @@ import pytest
 
 from farmhand.errors import BadInput
 from tests.builders import make_template
-from watch_pending.userdata import REGION_DNS_ATOMS, read_template, render_user_data
+from watch_pending.userdata import REGION_DNS_ATOMS, make_fields, read_template, render_user_data
 
 FIELDS = {"hostname": "bld-001", "fqdn": "bld-001.example.com", "region_dns_atom": None}
 
@@ -97,3 +97,23 @@ def test_a_missing_template_can_not_be_read(tmp_path: Path) -> None:
 
 def test_the_originals_three_regions_have_an_atom() -> None:
     assert [*REGION_DNS_ATOMS.values()] == ["use1", "usw1", "usw2"]
+
+
+def test_the_fields_derive_full_name_and_dns_atom_and_leave_the_originals_empty() -> None:
+    fields = make_fields(
+        moz_instance_type="bld",
+        hostname="bld-001",
+        domain="example.com",
+        region="us-west-2",
+        market="spot",
+        farm="test",
+        launch_id="0",
+        puppet_cert=None,
+    )
+    derived = {name: fields[name] for name in ("fqdn", "region_dns_atom", "puppet_server")}
+    assert derived == {
+        "fqdn": "bld-001.example.com",
+        "region_dns_atom": "usw2",
+        "puppet_server": "",
+    }
+    assert fields["password"] == ""
