@@ -8,7 +8,7 @@ from farmhand.errors import BadInput, FarmError
 from watch_pending.config import WatchPending
 from watch_pending.models import Exhausted, Launch, Outcome, Plan, Snapshot, Status
 from watch_pending.request import PreparedLaunch, Stamp, format_request, fqdn, why_too_large
-from watch_pending.userdata import REGION_DNS_ATOMS, Template, render_user_data
+from watch_pending.userdata import Template, make_fields, render_user_data
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,23 +56,17 @@ def render(renderer: Renderer, launch: Launch, token: str) -> str:
     domain = renderer.config.instance_types[launch.instance_type].regions[region].domain
     full_name = fqdn(launch.name, domain)
     wanted = "puppet_cert" in template.text
-    user_data = render_user_data(
-        template,
-        {
-            "moz_instance_type": launch.instance_type,
-            "hostname": launch.name,
-            "domain": domain,
-            "fqdn": full_name,
-            "region": region,
-            "region_dns_atom": REGION_DNS_ATOMS.get(region),
-            "market": launch.offer.market.value,
-            "farm": renderer.farm,
-            "launch_id": token,
-            "puppet_cert": renderer.find_certificate(full_name) if wanted else None,
-            "puppet_server": "",
-            "password": "",
-        },
+    fields = make_fields(
+        moz_instance_type=launch.instance_type,
+        hostname=launch.name,
+        domain=domain,
+        region=region,
+        market=launch.offer.market.value,
+        farm=renderer.farm,
+        launch_id=token,
+        puppet_cert=renderer.find_certificate(full_name) if wanted else None,
     )
+    user_data = render_user_data(template, fields)
     if reason := why_too_large(user_data):
         raise BadInput(f"{template.path}: {reason}")
     return user_data
