@@ -286,7 +286,7 @@ def test_a_worker_of_an_unknown_market_keeps_its_name_and_is_warned_of(
         connection.execute(workers.insert(), given)
         found = queries.read_inventory(connection)
     assert found == (InventoryWorker(name="w", instance_type="bld", market=None, enabled=False),)
-    assert caplog.messages == [
+    assert [item.message for item in caplog.records if item.name == queries.__name__] == [
         'worker w is left out: its market "ondemand" is none of spot, on-demand, NULL'
     ]
 

@@ -53,4 +53,4 @@ def test_a_cap_in_dollars_with_an_unknown_price_launches_nothing_and_says_so(far
     farm.add_pending()
     done = farm.run("--json")
     assert (done.code, farm.names()) == (0, [])
-    assert "the price of c7i.xlarge is unknown" in str(done.json["demands"][0]["cuts"])
+    assert "no usd_per_hour for c7i.xlarge" in str(done.json["demands"][0]["cuts"])
