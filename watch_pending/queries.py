@@ -43,20 +43,27 @@ def read_open_launches(connection: Connection) -> tuple[tuple[OpenLaunch, bool],
     return tuple(
         (
             OpenLaunch(
-                token=row.token,
-                name=row.name,
-                instance_type=row.instance_type,
-                market=Market(row.market),
-                region=row.region,
-                availability_zone=row.availability_zone,
-                subnet=row.subnet,
-                ec2_type=row.ec2_type,
+                **_read_machine(row),
                 begun_at=row.begun_at,
             ),
             bool(row.recently),
         )
         for row in connection.execute(statement.order_by(launches.c.id))
     )
+
+
+def _read_machine(row: Any) -> dict[str, Any]:
+    """Read what launches and instances have in common: the fields of a Machine."""
+    return {
+        "token": row.token,
+        "name": row.name,
+        "instance_type": row.instance_type,
+        "market": Market(row.market),
+        "region": row.region,
+        "availability_zone": row.availability_zone,
+        "subnet": row.subnet,
+        "ec2_type": row.ec2_type,
+    }
 
 
 def read_known_instances(connection: Connection, farm: str) -> dict[str, tuple[Instance, bool]]:
@@ -67,14 +74,7 @@ def read_known_instances(connection: Connection, farm: str) -> dict[str, tuple[I
         row.instance_id: (
             Instance(
                 instance_id=row.instance_id,
-                token=row.token,
-                name=row.name,
-                instance_type=row.instance_type,
-                market=Market(row.market),
-                region=row.region,
-                availability_zone=row.availability_zone,
-                subnet=row.subnet,
-                ec2_type=row.ec2_type,
+                **_read_machine(row),
                 state=row.state,
                 launched_at=row.launched_at,
                 farm=farm,
