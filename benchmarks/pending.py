@@ -81,7 +81,7 @@ def bare(connection: sa.Connection, now: datetime) -> dict[str, int]:
     rows = fetch(connection, pending_statement(connection, shape, make_window(now)))
     if shape.has_sourcestamps:
         first, last = min(row["first_set"] for row in rows), max(row["last_set"] for row in rows)
-        fetch(connection, stamps_statement(first, last))
+        fetch(connection, stamps_statement(connection, first, last))
     rules = compile_buildermap(buildermap())
     counts: Counter[str] = Counter()
     for row in rows:

@@ -122,7 +122,7 @@ def _is_exact(connection: Connection, shape: Shape, rows: Sequence[Any]) -> bool
     if not rows or not shape.has_sourcestamps:
         return True
     first, last = min(row.first_set for row in rows), max(row.last_set for row in rows)
-    return bool(connection.scalar(stamps_statement(first, last)))
+    return bool(connection.scalar(stamps_statement(connection, first, last)))
 
 
 def _waiting(shape: Shape, window: Window, *, exact: bool) -> sa.Select[Any]:
@@ -178,17 +178,20 @@ def pending_statement(
     )
 
 
-def stamps_statement(first: int, last: int) -> sa.Select[Any]:
-    """Make the query whether all buildsets from one id to another have a source stamp."""
-    stamped = (
-        sa.select(sourcestamps.c.buildsetid)
-        .where(sourcestamps.c.buildsetid.between(first, last))
-        .group_by(sourcestamps.c.buildsetid)
-        .subquery()
-    )
+def stamps_statement(connection: Connection, first: int, last: int) -> sa.Select[Any]:
+    """Make the query whether all buildsets from one id to another have a source stamp.
+
+    Of the two ways to count distinct ids, each is twice as fast as the other somewhere.
+    """
+    stamped_set = sourcestamps.c.buildsetid
+    within = stamped_set.between(first, last)
+    if connection.dialect.name == "sqlite":
+        stamped = sa.select(sa.func.count(sa.distinct(stamped_set))).where(within)
+    else:
+        grouped = sa.select(stamped_set).where(within).group_by(stamped_set).subquery()
+        stamped = sa.select(sa.func.count()).select_from(grouped)
     sets = sa.select(sa.func.count()).where(buildsets.c.id.between(first, last))
-    stamped_sets = sa.select(sa.func.count()).select_from(stamped)
-    return sa.select(sets.scalar_subquery() == stamped_sets.scalar_subquery())
+    return sa.select(sets.scalar_subquery() == stamped.scalar_subquery())
 
 
 def _read_served(connection: Connection) -> set[int]:
