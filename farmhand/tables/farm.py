@@ -1,8 +1,77 @@
-"""The farm's machines, as slavealloc keeps them."""
+"""The farm's machines, masters and places, as slavealloc keeps them."""
 
-from sqlalchemy import Boolean, Column, String, Table, UniqueConstraint, true
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    true,
+)
 
-from farmhand.tables.base import Id, Name, metadata
+from farmhand.tables.base import Id, Name, UtcDateTime, metadata
+
+
+def _look_up(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", Id, primary_key=True, autoincrement=True),
+        Column("name", Name, nullable=False),
+        UniqueConstraint("name"),
+    )
+
+
+# Masters, and the workers they serve.
+pools = _look_up("pools")
+# Workers that agree in pool and in all of these are one silo: any of their masters serves them all.
+distros = _look_up("distros")
+bitlengths = _look_up("bitlengths")
+speeds = _look_up("speeds")
+purposes = _look_up("purposes")
+datacenters = _look_up("datacenters")
+trustlevels = _look_up("trustlevels")
+environments = _look_up("environments")
+
+masters = Table(
+    "masters",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("nickname", Name, nullable=False),
+    Column("fqdn", Name, nullable=False),
+    # 0: it has no web page.
+    Column("http_port", Integer, nullable=False, server_default="0"),
+    Column("pb_port", Integer, nullable=False),
+    Column("pool_id", Id, ForeignKey("pools.id"), nullable=False),
+    Column("datacenter_id", Id, ForeignKey("datacenters.id")),
+    Column("enabled", Boolean(create_constraint=False), nullable=False, server_default=true()),
+    Column("notes", Text),
+    UniqueConstraint("nickname"),
+)
+
+tac_templates = Table(
+    "tac_templates",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", Name, nullable=False),
+    # NULL: the one of this name that the release ships.
+    Column("template", Text),
+    UniqueConstraint("name"),
+)
+
+worker_passwords = Table(
+    "worker_passwords",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("pool_id", Id, ForeignKey("pools.id"), nullable=False),
+    # NULL: for each distro of the pool that has no row of its own.
+    Column("distro_id", Id, ForeignKey("distros.id")),
+    Column("password", Text, nullable=False),
+)
 
 workers = Table(
     "workers",
@@ -10,9 +79,65 @@ workers = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("name", Name, nullable=False),
     Column("enabled", Boolean(create_constraint=False), nullable=False, server_default=true()),
+    # Why it is disabled, and whatever else people say of it.
+    Column("notes", Text),
     # The instance type whose jobs it runs; NULL: none that watch-pending knows.
     Column("instance_type", Name),
     # spot or on-demand; NULL for hardware, whose name is never launched.
     Column("market", String(16)),
+    Column("pool_id", Id, ForeignKey("pools.id")),
+    Column("distro_id", Id, ForeignKey("distros.id")),
+    Column("bitlength_id", Id, ForeignKey("bitlengths.id")),
+    Column("speed_id", Id, ForeignKey("speeds.id")),
+    Column("purpose_id", Id, ForeignKey("purposes.id")),
+    Column("datacenter_id", Id, ForeignKey("datacenters.id")),
+    Column("trustlevel_id", Id, ForeignKey("trustlevels.id")),
+    Column("environment_id", Id, ForeignKey("environments.id")),
+    Column("basedir", Text),
+    # NULL: the configuration's default template.
+    Column("tac_template_id", Id, ForeignKey("tac_templates.id")),
+    Column("locked_master_id", Id, ForeignKey("masters.id")),
+    Column("current_master_id", Id, ForeignKey("masters.id")),
+    # When it last asked for its buildbot.tac.
+    Column("last_seen_at", UtcDateTime),
     UniqueConstraint("name"),
+    # Counting a pool's live workers by silo and master reads this index alone.
+    Index(
+        "ix_workers_silo",
+        "pool_id",
+        "distro_id",
+        "bitlength_id",
+        "speed_id",
+        "purpose_id",
+        "datacenter_id",
+        "trustlevel_id",
+        "environment_id",
+        "current_master_id",
+        "last_seen_at",
+    ),
+)
+
+# One row for each time that a worker's master changed.
+allocations = Table(
+    "allocations",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("worker_id", Id, ForeignKey("workers.id", ondelete="CASCADE"), nullable=False),
+    # NULL: it was given none, since it is disabled.
+    Column("master_id", Id, ForeignKey("masters.id", ondelete="SET NULL")),
+    Column("at", UtcDateTime, nullable=False),
+    Column("reason", String(16), nullable=False),
+    # Which server decided.
+    Column("host", Name, nullable=False),
+    Index("ix_allocations_worker_id", "worker_id", "id"),
+)
+
+# The fixed set of workers a builder may use.
+jacuzzis = Table(
+    "jacuzzis",
+    metadata,
+    Column("builder", Name, primary_key=True),
+    Column(
+        "worker_id", Id, ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True, index=True
+    ),
 )
