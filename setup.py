@@ -13,17 +13,24 @@ if VERSION is None:
 setup(
     name="farmhand",
     version=VERSION[1],
-    description="Tends a Buildbot build farm: starts machines while jobs wait.",
+    description="Tends a Buildbot build farm: starts machines while jobs wait, and gives each its master.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MPL-2.0",
     python_requires=">=3.11",
-    packages=find_packages(include=["farmhand", "farmhand.*", "watch_pending", "watch_pending.*"]),
-    package_data={"farmhand": ["py.typed"], "watch_pending": ["py.typed"]},
+    packages=find_packages(
+        include=["farmhand", "farmhand.*", "slavealloc", "slavealloc.*", "watch_pending"]
+    ),
+    package_data={
+        "farmhand": ["py.typed"],
+        "slavealloc": ["py.typed", "tacs/*.j2"],
+        "watch_pending": ["py.typed"],
+    },
     install_requires=[
         "alembic>=1.16",
         "boto3>=1.40",
         "click>=8.2",
+        "httptools>=0.6",
         "Jinja2>=3.1",
         "prometheus-client>=0.21",
         "psycopg[binary]>=3.2",
@@ -33,7 +40,10 @@ setup(
         "requests>=2.32",
         "rich>=14",
         "SQLAlchemy>=2.1",
+        "starlette>=1.0",
         "tenacity>=9",
+        "uvicorn>=0.40",
+        "uvloop>=0.21",
     ],
     extras_require={
         # The newest Buildbot is tried by `make newest-buildbot`; here it is pinned.
@@ -60,6 +70,8 @@ setup(
     entry_points={
         "console_scripts": [
             "farmhand=farmhand.cli:main",
+            "runslave=slavealloc.runslave:main",
+            "slavealloc=slavealloc.cli:main",
             "watch-pending=watch_pending.cli:main",
         ],
     },

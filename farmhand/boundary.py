@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import os
 import signal
 import socket
@@ -115,5 +116,6 @@ def _set_signals(deadline_s: float) -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     signal.signal(signal.SIGALRM, give_up)
-    # Again and again: Python only prints what is raised inside a destructor.
-    signal.setitimer(signal.ITIMER_REAL, deadline_s + DEADLINE_GRACE_S, DEADLINE_GRACE_S)
+    if math.isfinite(deadline_s):
+        # Again and again: Python only prints what is raised inside a destructor.
+        signal.setitimer(signal.ITIMER_REAL, deadline_s + DEADLINE_GRACE_S, DEADLINE_GRACE_S)

@@ -6,6 +6,7 @@ Imports as little as it can: half of what `--help` takes is imports. `boundary` 
 from __future__ import annotations
 
 import functools
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -96,17 +97,26 @@ def plain_group(
 
 
 def farm_command(
-    group: click.Group, verb: str, *, command: str, changes: bool, deadline_s: float = 240.0
+    group: click.Group,
+    verb: str,
+    *,
+    command: str,
+    changes: bool,
+    deadline_s: float = 240.0,
+    taken: str = "",
 ) -> Callable[[Callable[..., Result]], click.Command]:
     """Make a function a verb: it takes a Run and its own options and returns a Result.
 
     `changes` adds --dry-run. Only then does --metrics-textfile write: reading is no run to watch.
+    An infinite `deadline_s` is a service's, which has no option for it. The letters in `taken` mean
+    what they meant to the command's predecessor; the shared options then have their long form only.
     """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
         def body(**options: Any) -> NoReturn:
             common = {key: options.pop(key) for key in COMMON if key in options}
+            common.setdefault("deadline_s", deadline_s)
             if not changes:
                 common["metrics_textfile"] = None
             from farmhand.boundary import execute
@@ -114,7 +124,7 @@ def farm_command(
             click.get_current_context().exit(execute(function, command, verb, common, options))
 
         wrapped: Any = body
-        for option in _common_options(changes, deadline_s):
+        for option in _common_options(changes, deadline_s, taken):
             wrapped = option(wrapped)
         return group.command(verb, context_settings={"help_option_names": ["-h", "--help"]})(
             wrapped
@@ -136,29 +146,39 @@ COMMON = (
 )
 
 
-def _common_options(changes: bool, deadline_s: float) -> list[Callable[[Any], Any]]:
+def _common_options(
+    changes: bool,
+    deadline_s: float,
+    taken: str,
+) -> list[Callable[[Any], Any]]:
     """List the options all verbs share, last one first."""
+
+    def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
+        return click.option(*(each for each in names if each not in letters), **settings)
+
+    letters = {f"-{letter}" for letter in taken}
     path = click.Path(path_type=Path)
-    dry_run = click.option(
+    metrics = "Write Prometheus metrics there." if changes else "Ignored: this verb only reads."
+    dry_run = option(
         "-n", "--dry-run", "--dryrun", "dry_run", is_flag=True, help="Show it, do none of it."
     )
-    metrics = "Write Prometheus metrics there." if changes else "Ignored: this verb only reads."
+    deadline = option(
+        "--deadline",
+        "deadline_s",
+        type=click.FloatRange(min=1),
+        default=deadline_s,
+        show_default=True,
+        metavar="SECONDS",
+        help="End by then.",
+    )
     return [
-        click.option("--metrics-textfile", type=path, help=metrics),
+        option("--metrics-textfile", type=path, help=metrics),
         *([dry_run] if changes else []),
-        click.option(
-            "--deadline",
-            "deadline_s",
-            type=click.FloatRange(min=1),
-            default=deadline_s,
-            show_default=True,
-            metavar="SECONDS",
-            help="End by then.",
-        ),
-        click.option("--syslog", metavar="ADDRESS", help="Log to /dev/log, HOST or HOST:PORT too."),
-        click.option("-l", "--logfile", type=path, help="Log there too, rotating."),
-        click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
-        click.option("-v", "--verbose", count=True, help="Say more; twice: everything."),
-        click.option("--json", is_flag=True, help="Print one JSON document."),
-        click.option("-c", "--config", "config_path", type=path, help="The configuration file."),
+        *([deadline] if math.isfinite(deadline_s) else []),
+        option("--syslog", metavar="ADDRESS", help="Log to /dev/log, HOST or HOST:PORT too."),
+        option("-l", "--logfile", type=path, help="Log there too, rotating."),
+        option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
+        option("-v", "--verbose", count=True, help="Say more; twice: everything."),
+        option("--json", is_flag=True, help="Print one JSON document."),
+        option("-c", "--config", "config_path", type=path, help="The configuration file."),
     ]

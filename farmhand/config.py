@@ -12,7 +12,11 @@ from farmhand.errors import BadInput
 from farmhand.validation import Problem, SecretUrl, validate
 from farmhand.yaml_tree import expand, merge, read_yaml
 
-SECTIONS: Mapping[str, str] = {"watch_pending": "watch_pending.config:WatchPending"}
+SECTIONS: Mapping[str, str] = {
+    "watch_pending": "watch_pending.config:WatchPending",
+    "slavealloc": "slavealloc.config:SlaveAlloc",
+    "runslave": "slavealloc.config:RunSlave",
+}
 """Section → `module:class`; imported only when the file has the section."""
 
 FARM_NAME = r"^[A-Za-z0-9._-]{1,63}$"

@@ -1,0 +1,1 @@
+"""slavealloc: which master each worker belongs to, served as its buildbot.tac."""

@@ -1,0 +1,223 @@
+"""The `slavealloc` command: verbs and options. What a verb needs is imported inside it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from farmhand.command import Result, Run, farm_command, plain_group
+
+main = plain_group("slavealloc", help="Send each worker to its master, and see where they are.")
+main.params.append(
+    click.Option(["-A", "--api-url", "api_url"], metavar="URL", help="The server to ask.")
+)
+url_option = click.option(
+    "-A", "--api-url", "api_url", metavar="URL", help="The server to ask; see api_url."
+)
+database_option = click.option(
+    "-D", "--db", "url", metavar="URL", help="The farm database. Default: as configured."
+)
+path = click.Path(path_type=Path)
+
+
+def _api(after: str | None) -> str | None:
+    """Return the -A that stands after the verb, else the one before it."""
+    parent = click.get_current_context().parent
+    before: dict[str, Any] = parent.params if parent else {}
+    return after or before.get("api_url")
+
+
+@farm_command(main, "serve", command="slavealloc", changes=False, deadline_s=math.inf)
+@database_option
+@click.option("--host", help="Listen there.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Listen there.  [default: 1080]")
+@click.option("--dev", is_flag=True, help="Start again whenever the code changes.")
+@click.option("--no-ui", is_flag=True, help="Without the web page.")
+@click.option("--no-allocator", is_flag=True, help="Without /gettac.")
+def serve(run: Run, **options: Any) -> Result:
+    """Serve /gettac/NAME to machines and the REST API to people.
+
+    Any number of these may serve one database; put them behind nginx.
+
+    \b
+    Examples:
+      slavealloc serve
+      slavealloc serve -D sqlite:///slavealloc.db --dev
+    """
+    from slavealloc.serve import serve_forever
+
+    return serve_forever(run, **options)
+
+
+@farm_command(main, "dbinit", command="slavealloc", changes=True)
+@database_option
+@click.option("--force", is_flag=True, help="Even where that forgets workers and masters.")
+@click.argument("dump", required=False, type=path)
+def dbinit(run: Run, url: str | None, force: bool, dump: Path | None) -> Result:
+    """Create the tables, empty, or filled from a DUMP.
+
+    \b
+    Example:
+      slavealloc dbinit -D sqlite:///slavealloc.db
+    """
+    from slavealloc.dbadmin import init_database
+
+    return init_database(run, url, dump, force=force)
+
+
+@farm_command(main, "dbdump", command="slavealloc", changes=False)
+@database_option
+@click.argument("file", required=False, type=path)
+def dbdump(run: Run, url: str | None, file: Path | None) -> Result:
+    """Write workers, masters and all that belongs to them as JSON lines, to stdout or a FILE.
+
+    It holds the workers' passwords: let nobody else read it.
+    """
+    from slavealloc.dbadmin import dump_database
+
+    return dump_database(run, url, file)
+
+
+@farm_command(main, "dbload", command="slavealloc", changes=True)
+@database_option
+@click.option("--scrub", is_flag=True, help="Give every secret another value, for a staging copy.")
+@click.argument("file", type=path)
+def dbload(run: Run, url: str | None, scrub: bool, file: Path) -> Result:
+    """Load a dump into an empty database, of any of the three kinds; all of it or nothing."""
+    from slavealloc.dbadmin import load_database
+
+    return load_database(run, url, file, scrub=scrub)
+
+
+@farm_command(main, "dbimport", command="slavealloc", changes=True)
+@database_option
+@click.option("--slave-data", type=path, help="CSV: name, basedir, pool, distro, bitlength, …")
+@click.option("--master-data", type=path, help="CSV: nickname, fqdn, http_port, pb_port, …")
+@click.option("--master-json", type=path, help="production-masters.json.")
+@click.option("--password-data", type=path, help="CSV: pool, distro (* for all), password.")
+@click.option("--jacuzzi-data", type=path, help="CSV: builder, worker.")
+@click.option("--tac-template", "templates", type=path, multiple=True, help="NAME.tac.j2")
+@click.option("--enable", is_flag=True, help="Enable what is new; else it waits to be enabled.")
+def dbimport(run: Run, url: str | None, enable: bool, **files: Any) -> Result:
+    """Add or change workers, masters, passwords, jacuzzis and templates from files.
+
+    Twice is the same as once; what a file does not mention stays as it is. Pools and the like that
+    are missing are created. docs/slavealloc.md lists the columns.
+    """
+    from slavealloc.dbadmin import import_files
+
+    return import_files(run, url, enable=enable, **files)
+
+
+@farm_command(main, "gettac", command="slavealloc", changes=True, taken="nq")
+@url_option
+@click.option("-n", "--noop", is_flag=True, help="Ask, but record nothing; as --dry-run.")
+@click.option("-q", "only_say", is_flag=True, help="Print no tac, just which master it names.")
+@click.argument("slaves", nargs=-1, required=True, metavar="SLAVE…")
+def gettac(
+    run: Run, api_url: str | None, noop: bool, only_say: bool, slaves: tuple[str, ...]
+) -> Result:
+    """Print the buildbot.tac each SLAVE would get, and record it as if the machine had asked."""
+    from slavealloc.client import print_tacs
+
+    return print_tacs(run, _api(api_url), slaves, record=not noop, show=not only_say)
+
+
+@farm_command(main, "lock", command="slavealloc", changes=True)
+@url_option
+@click.option("-u", "--unlock", is_flag=True, help="Let it go to any master again.")
+@click.argument("slave")
+@click.argument("master", required=False)
+def lock(run: Run, api_url: str | None, unlock: bool, slave: str, master: str | None) -> Result:
+    """Send SLAVE to MASTER from its next start on, whatever the balance.
+
+    \b
+    Examples:
+      slavealloc lock bld-linux64-007 bm81-build1
+      slavealloc lock -u bld-linux64-007
+    """
+    from slavealloc.client import lock_worker, unlock_worker
+
+    if unlock and master is None:
+        return unlock_worker(run, _api(api_url), slave)
+    if unlock or master is None:
+        raise click.UsageError("give SLAVE and MASTER, or -u and SLAVE")
+    return lock_worker(run, _api(api_url), slave, master)
+
+
+@farm_command(main, "disable", command="slavealloc", changes=True)
+@url_option
+@click.option("-m", "--message", "note", metavar="NOTE", help="Why; replaces its notes.")
+@click.option("-e", "--enable", is_flag=True, help="Deprecated: use `slavealloc enable`.")
+@click.argument("slave")
+def disable(run: Run, api_url: str | None, note: str | None, enable: bool, slave: str) -> Result:
+    """Let SLAVE start no more; what it runs now ends first.
+
+    \b
+    Example:
+      slavealloc disable bld-linux64-007 -m "bug 123456: disk errors"
+    """
+    from slavealloc.client import set_enabled
+
+    return set_enabled(run, _api(api_url), slave, enabled=enable, note=note)
+
+
+@farm_command(main, "enable", command="slavealloc", changes=True)
+@url_option
+@click.option("-m", "--message", "note", metavar="NOTE", help="Replaces its notes.")
+@click.argument("slave")
+def enable(run: Run, api_url: str | None, note: str | None, slave: str) -> Result:
+    """Let SLAVE start again."""
+    from slavealloc.client import set_enabled
+
+    return set_enabled(run, _api(api_url), slave, enabled=True, note=note)
+
+
+@farm_command(main, "notes", command="slavealloc", changes=True)
+@url_option
+@click.option("-m", "--message", "note", metavar="NOTE", help="Replaces them.")
+@click.argument("slave")
+def notes(run: Run, api_url: str | None, note: str | None, slave: str) -> Result:
+    """Print what is noted about SLAVE, or note something else."""
+    from slavealloc.client import print_notes, set_notes
+
+    if note is None:
+        return print_notes(run, _api(api_url), slave)
+    return set_notes(run, _api(api_url), slave, note)
+
+
+@farm_command(main, "workers", command="slavealloc", changes=False)
+@url_option
+@click.option("--pool", multiple=True, help="Only of this pool; repeatable.")
+@click.option("--purpose", multiple=True, help="Only for this purpose; repeatable.")
+@click.option("--environment", multiple=True, help="Only of this environment; repeatable.")
+@click.option("--enabled/--disabled", default=None, help="Only those.")
+def workers(run: Run, api_url: str | None, **filters: Any) -> Result:
+    """List workers: their master, their lock, when they last asked, their notes."""
+    from slavealloc.client import list_workers
+
+    return list_workers(run, _api(api_url), filters)
+
+
+@farm_command(main, "masters", command="slavealloc", changes=False)
+@url_option
+def masters(run: Run, api_url: str | None) -> Result:
+    """List masters, and how many workers each serves."""
+    from slavealloc.client import list_masters
+
+    return list_masters(run, _api(api_url))
+
+
+@farm_command(main, "history", command="slavealloc", changes=False)
+@url_option
+@click.argument("slave")
+def history(run: Run, api_url: str | None, slave: str) -> Result:
+    """List the masters SLAVE was sent to, newest first, and why."""
+    from slavealloc.client import show_history
+
+    return show_history(run, _api(api_url), slave)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The `slavealloc:` and `runslave:` sections of farmhand.yml as frozen dataclasses; pure."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from farmhand.validation import NotBool
+
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+NonEmpty = Annotated[str, Field(min_length=1)]
+Seconds = Annotated[float, NotBool, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SlaveAlloc:
+    """How the server serves, and where its command line finds it.
+
+    A worker that did not ask for its tac within `counted_s` no longer counts as one of its
+    master's. `default_template` is for workers that have none of their own.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    host: NonEmpty = "127.0.0.1"
+    port: Annotated[int, NotBool, Field(ge=0, le=65535)] = 1080
+    api_url: HttpUrl | None = None
+    counted_s: Seconds = 86400
+    default_template: NonEmpty = "buildbot-worker"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSlave:
+    """What `runslave` does where its options say nothing; SLAVE in the URL is the worker's name."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    allocator_url: HttpUrl = "http://slavealloc/gettac/SLAVE"
+    basedir: NonEmpty | None = None
+    twistd_cmd: NonEmpty | None = None
+    timeout_s: Seconds = 60
