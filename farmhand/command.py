@@ -57,9 +57,12 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """How a verb ended; `summary` becomes the end line of the log, `samples` the metrics."""
+    """How a verb ended; `summary` becomes the end line of the log, `samples` the metrics.
 
-    exit_code: ExitCode = ExitCode.OK
+    An `exit_code` that is no ExitCode is another program's, passed on.
+    """
+
+    exit_code: int = ExitCode.OK
     summary: Mapping[str, object] = field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
 
@@ -96,8 +99,8 @@ def plain_group(
     return click.version_option(__version__, prog_name=name, message="%(prog)s %(version)s")(group)
 
 
-def farm_command(
-    group: click.Group,
+def farm_command(  # noqa: PLR0913 - each says one thing of the verb, by name
+    group: click.Group | None,
     verb: str,
     *,
     command: str,
@@ -107,6 +110,7 @@ def farm_command(
 ) -> Callable[[Callable[..., Result]], click.Command]:
     """Make a function a verb: it takes a Run and its own options and returns a Result.
 
+    Without a group it is the whole command, and `verb` is only what it is called in records.
     `changes` adds --dry-run. Only then does --metrics-textfile write: reading is no run to watch.
     An infinite `deadline_s` is a service's, which has no option for it. The letters in `taken` mean
     what they meant to the command's predecessor; the shared options then have their long form only.
@@ -126,9 +130,13 @@ def farm_command(
         wrapped: Any = body
         for option in _common_options(changes, deadline_s, taken):
             wrapped = option(wrapped)
-        return group.command(verb, context_settings={"help_option_names": ["-h", "--help"]})(
-            wrapped
+        settings = {"help_option_names": ["-h", "--help"]}
+        if group is not None:
+            return group.command(verb, context_settings=settings)(wrapped)
+        version = click.version_option(
+            __version__, prog_name=command, message="%(prog)s %(version)s"
         )
+        return click.command(command, context_settings=settings)(version(wrapped))
 
     return decorate
 

@@ -153,6 +153,22 @@ def _make_sqlite_engine(url: URL, timeout_s: float, *, read_only: bool) -> Engin
     return engine
 
 
+def tune_for_serving(engine: Engine) -> None:
+    """Let readers of an SQLite file not wait for the writer, nor a commit for the disk.
+
+    The file stays whole when the power fails; the last commits may then be missing.
+    """
+    if engine.dialect.name != "sqlite" or engine.url.database in {None, "", ":memory:"}:
+        return
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    engine.dispose()
+
+
 def format_url(url: URL) -> str:
     """Format a URL for people: without its password, nor the query, which may hold one; pure.
 

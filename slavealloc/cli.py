@@ -30,12 +30,12 @@ def _api(after: str | None) -> str | None:
 
 @farm_command(main, "serve", command="slavealloc", changes=False, deadline_s=math.inf)
 @database_option
-@click.option("--host", help="Listen there.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Listen there.  [default: 1080]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen there.")
+@click.option("--port", type=click.IntRange(0, 65535), default=1080, show_default=True)
 @click.option("--dev", is_flag=True, help="Start again whenever the code changes.")
 @click.option("--no-ui", is_flag=True, help="Without the web page.")
 @click.option("--no-allocator", is_flag=True, help="Without /gettac.")
-def serve(run: Run, **options: Any) -> Result:
+def serve(run: Run, url: str | None, host: str, port: int, **options: bool) -> Result:
     """Serve /gettac/NAME to machines and the REST API to people.
 
     Any number of these may serve one database; put them behind nginx.
@@ -45,9 +45,16 @@ def serve(run: Run, **options: Any) -> Result:
       slavealloc serve
       slavealloc serve -D sqlite:///slavealloc.db --dev
     """
-    from slavealloc.serve import serve_forever
+    from slavealloc.serve import Service, serve_forever
 
-    return serve_forever(run, **options)
+    service = Service(
+        config_path=str(run.config_path) if run.config_path else None,
+        url=url,
+        pages=not options["no_ui"],
+        allocator=not options["no_allocator"],
+        host=run.host,
+    )
+    return serve_forever(run, service, host, port, dev=options["dev"])
 
 
 @farm_command(main, "dbinit", command="slavealloc", changes=True)

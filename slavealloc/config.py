@@ -22,8 +22,6 @@ class SlaveAlloc:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    host: NonEmpty = "127.0.0.1"
-    port: Annotated[int, NotBool, Field(ge=0, le=65535)] = 1080
     api_url: HttpUrl | None = None
     counted_s: Seconds = 86400
     default_template: NonEmpty = "buildbot-worker"

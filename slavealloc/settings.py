@@ -1,12 +1,12 @@
 """Which configuration a verb runs with; without a file, the defaults will do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import URL
 
 from farmhand import config
-from farmhand.command import Run
 from farmhand.db import FarmDb, find_farm_db, open_farm_db, parse_url
 from farmhand.state import find_state_directory, make_writable
 from slavealloc.config import SlaveAlloc
@@ -38,26 +38,28 @@ class Settings:
         )
 
 
-def load_settings(run: Run, url: str | None = None) -> Settings:
+def load_settings(
+    config_path: Path | None, environ: Mapping[str, str], url: str | None = None
+) -> Settings:
     """Load farmhand.yml, where there is one; `url` is -D and names the farm database.
 
     Raises BadInput where the file or the URL is wrong.
     """
-    path = config.find_config(run.config_path, run.environ)
-    farm, section, configured = run.environ.get("FARMHAND_FARM") or DEFAULT_FARM, SlaveAlloc(), None
+    path = config.find_config(config_path, environ)
+    farm, section, configured = environ.get("FARMHAND_FARM") or DEFAULT_FARM, SlaveAlloc(), None
     if path is not None:
-        settings = config.load(path, "slavealloc", environ=run.environ)
+        settings = config.load(path, "slavealloc", environ=environ)
         farm = settings.farm
         found = settings.sections.get("slavealloc")
         section = found if isinstance(found, SlaveAlloc) else section
         configured = settings.database.get_secret_value() if settings.database else None
     database_url, embedded = (
-        (parse_url(url, "-D"), False) if url else find_farm_db(configured, run.environ)
+        (parse_url(url, "-D"), False) if url else find_farm_db(configured, environ)
     )
     return Settings(
         farm=farm,
         slavealloc=section,
         database_url=database_url,
         database_embedded=embedded,
-        state_directory=find_state_directory(run.environ),
+        state_directory=find_state_directory(environ),
     )

@@ -1,0 +1,92 @@
+"""The HTTP service: what stands at which path."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from farmhand.errors import BadInput, Unavailable
+from slavealloc import replies
+from slavealloc.api import Api
+from slavealloc.batches import Batches
+from slavealloc.machines import Machines
+from slavealloc.models import Placement
+from slavealloc.numbers import Numbers
+from slavealloc.pages import Page, make_pages
+from slavealloc.places import Places
+from slavealloc.tac import Stamp
+
+log = logging.getLogger("slavealloc")
+
+
+def create_app(places: Places, *, pages: bool = True, allocator: bool = True) -> Starlette:
+    """Make the service: `allocator` is what machines ask, `pages` what people open."""
+    numbers = Numbers()
+    host = socket.getfqdn()
+
+    def decide(names: Sequence[str]) -> dict[str, Page]:
+        answers = places.assign(names)
+        moves = [each for each in answers.values() if isinstance(each, Placement) and each.moved]
+        numbers.batch.observe(len(names))
+        numbers.moves.inc(len(moves))
+        _log_moves(moves, len(names))
+        return make_pages(names, answers, Stamp(now=datetime.now(UTC), host=host))
+
+    batches = Batches(decide)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        deciding = asyncio.create_task(batches.run())
+        yield
+        deciding.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await deciding
+
+    machines = Machines(places=places, batches=batches, numbers=numbers)
+    api = Api(places=places, host=host).routes()
+    routes: list[BaseRoute] = [
+        *(machines.allocating_routes() if allocator else ()),
+        *machines.reading_routes(),
+        Mount("/api/v1", routes=api),
+        Mount("/api", routes=api),
+        Route("/", _show_pages if pages else _show_hint),
+    ]
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            HTTPException: replies.answer_http_error,
+            BadInput: replies.answer_bad_input,
+            Unavailable: replies.answer_unavailable,
+            Exception: replies.answer_bug,
+        },
+    )
+
+
+def _log_moves(moves: Sequence[Placement], asked: int) -> None:
+    if not moves:
+        return
+    shown = [
+        f"{move.worker.name} → {move.master.nickname if move.master else 'none'} ({move.reason})"
+        for move in moves[:5]
+    ]
+    more = f" and {len(moves) - 5} more" if len(moves) > 5 else ""
+    log.info("%d asked, %d moved: %s%s", asked, len(moves), ", ".join(shown), more)
+
+
+async def _show_hint(_: Request) -> Response:
+    return PlainTextResponse(
+        "No web pages here. A machine's buildbot.tac is at /gettac/NAME.\n", 404
+    )
+
+
+async def _show_pages(_: Request) -> Response:
+    return RedirectResponse("/api/", 302)

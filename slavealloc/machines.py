@@ -1,0 +1,81 @@
+"""What machines and cron jobs ask: /gettac, and who may run a builder's jobs."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from farmhand.errors import Unavailable
+from slavealloc import rest_queries
+from slavealloc.batches import Batches
+from slavealloc.numbers import Numbers
+from slavealloc.pages import Page, normalize_name
+from slavealloc.places import Places
+from slavealloc.replies import answer_json
+
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machines:
+    """The handlers; `batches` decides /gettac."""
+
+    places: Places
+    batches: Batches[Page]
+    numbers: Numbers
+
+    def allocating_routes(self) -> list[Route]:
+        """List the paths that allocate."""
+        return [Route("/gettac/{name}", self.give_tac)]
+
+    def reading_routes(self) -> list[Route]:
+        """List the paths that only read."""
+        return [
+            Route("/v1/builders/{name:path}", self.show_jacuzzi),
+            Route("/v1/allocated/all", self.show_allocated),
+            Route("/metrics", self.show_metrics),
+        ]
+
+    async def give_tac(self, request: Request) -> Response:
+        """GET /gettac/NAME: the worker's buildbot.tac, and its place recorded."""
+        if request.method == "HEAD":
+            raise HTTPException(405, "HEAD would record an allocation: use GET")
+        asked_at = time.monotonic()
+        name = normalize_name(request.path_params["name"])
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                page = await self.batches.ask(name)
+        except TimeoutError as err:
+            raise Unavailable(f"no answer within {PATIENCE_S:.0f} s") from err
+        self.numbers.answers.labels(page.outcome).inc()
+        self.numbers.seconds.observe(time.monotonic() - asked_at)
+        return PlainTextResponse(page.text, page.status)
+
+    async def show_jacuzzi(self, request: Request) -> Response:
+        """GET /v1/builders/NAME: the workers a builder is confined to."""
+        builder = request.path_params["name"]
+        machines = await run_in_threadpool(self._read_jacuzzi, builder)
+        if not machines:
+            raise HTTPException(404, "this builder has no jacuzzi")
+        return answer_json({"machines": machines})
+
+    def _read_jacuzzi(self, builder: str) -> list[str]:
+        with self.places.database.begin() as connection:
+            return rest_queries.read_jacuzzi(connection, builder)
+
+    async def show_allocated(self, _: Request) -> Response:
+        """GET /v1/allocated/all: the workers that any jacuzzi has."""
+        return answer_json({"machines": await run_in_threadpool(self._read_allocated)})
+
+    def _read_allocated(self) -> list[str]:
+        with self.places.database.begin() as connection:
+            return rest_queries.read_allocated(connection)
+
+    async def show_metrics(self, _: Request) -> Response:
+        """GET /metrics: the server's numbers."""
+        return Response(self.numbers.render(), media_type="text/plain; version=0.0.4")

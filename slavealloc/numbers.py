@@ -1,0 +1,46 @@
+"""The server's numbers, as /metrics shows them to Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from slavealloc.pages import Outcome
+
+
+class Numbers:
+    """Counts since the server started; one set for each server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.answers = Counter(
+            "farmhand_slavealloc_gettac",
+            "Machines that asked for their buildbot.tac, by what they got.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "farmhand_slavealloc_gettac_seconds",
+            "How long they waited for it.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
+        self.batch = Histogram(
+            "farmhand_slavealloc_batch_size",
+            "How many were placed in one transaction.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=self.registry,
+        )
+        self.moves = Counter(
+            "farmhand_slavealloc_moves",
+            "Workers sent to another master than before.",
+            registry=self.registry,
+        )
+        self.unavailable = Counter(
+            "farmhand_slavealloc_unavailable",
+            "Requests turned away because the database did not answer.",
+            registry=self.registry,
+        )
+        for outcome in Outcome:
+            self.answers.labels(outcome)
+
+    def render(self) -> bytes:
+        """Write them in Prometheus's text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,161 @@
+"""A real slavealloc on a real database: places to fill it with, the server as its own process."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+import sqlalchemy as sa
+
+from farmhand.db import make_engine, parse_url
+from farmhand.tables import farm, metadata
+from farmhand.upgrades import upgrade
+from tests.farm import Finished
+
+ROOT = Path(__file__).parent.parent
+STOP_TIMEOUT_S = 60
+SILO = ("distro", "bitlength", "speed", "purpose", "datacenter", "trustlevel", "environment")
+
+
+def make_places_database(url: str) -> sa.Engine:
+    """Create the farm's tables in an empty database, and return an engine on it."""
+    engine = make_engine(parse_url(url, "test"), timeout_s=60)
+    upgrade(engine)
+    return engine
+
+
+def look_up(connection: sa.Connection, table: sa.Table, name: str) -> int:
+    """Return the id of a look-up row, made when missing."""
+    found = connection.scalar(sa.select(table.c.id).where(table.c.name == name))
+    if found is not None:
+        return int(found)
+    result = connection.execute(table.insert().values(name=name))
+    return int((result.inserted_primary_key or (0,))[0])
+
+
+def add_masters(engine: sa.Engine, count: int, *, pool: str = "prod", **more: Any) -> list[int]:
+    """Add masters bm1, bm2, … to a pool that has a password; return their ids."""
+    with engine.begin() as connection:
+        pool_id = look_up(connection, farm.pools, pool)
+        passwords = farm.worker_passwords
+        if not connection.scalar(sa.select(sa.func.count()).where(passwords.c.pool_id == pool_id)):
+            connection.execute(passwords.insert().values(pool_id=pool_id, password=f"pw-{pool}"))
+        start = (connection.scalar(sa.select(sa.func.max(farm.masters.c.id))) or 0) + 1
+        rows = [
+            {
+                "id": start + n,
+                "nickname": f"bm{start + n}",
+                "fqdn": f"bm{start + n}.example.com",
+                "pb_port": 9000 + start + n,
+                "pool_id": pool_id,
+                **more,
+            }
+            for n in range(count)
+        ]
+        connection.execute(farm.masters.insert(), rows)
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("SELECT setval('masters_id_seq', (SELECT max(id) FROM masters))")
+            )
+    return [row["id"] for row in rows]
+
+
+def add_workers(
+    engine: sa.Engine, names: Sequence[str], *, pool: str = "prod", **more: Any
+) -> None:
+    """Add enabled workers of one silo; `distro` and the like are names, the rest is columns."""
+    with engine.begin() as connection:
+        silo = {
+            f"{name}_id": look_up(connection, metadata.tables[f"{name}s"], more.pop(name, name))
+            for name in SILO
+            if name != "distro"
+        }
+        silo["distro_id"] = look_up(connection, farm.distros, more.pop("distro", "linux64"))
+        row = {"pool_id": look_up(connection, farm.pools, pool), "basedir": "/builds/slave"}
+        for start in range(0, len(names), 1000):
+            rows = [row | silo | more | {"name": name} for name in names[start : start + 1000]]
+            connection.execute(farm.workers.insert(), rows)
+
+
+def balance(engine: sa.Engine) -> Counter[int]:
+    """Count workers by their master's id, masters without any included."""
+    with engine.connect() as connection:
+        counts = Counter(dict.fromkeys(connection.scalars(sa.select(farm.masters.c.id)), 0))
+        column = farm.workers.c.current_master_id
+        counts.update(connection.scalars(sa.select(column).where(column.is_not(None))))
+    return counts
+
+
+@dataclass(kw_only=True, slots=True)
+class Allocator:
+    """A server process; `url` is where it listens."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+    engine: sa.Engine
+
+    def gettac(self, name: str) -> requests.Response:
+        """Ask as a machine does."""
+        return requests.get(f"{self.url}/gettac/{name}", timeout=30)
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        """GET a path."""
+        return requests.get(f"{self.url}{path}", timeout=30, **more)
+
+    def put(self, path: str, document: Any) -> requests.Response:
+        """PUT a document as JSON."""
+        return requests.put(f"{self.url}{path}", json=document, timeout=30)
+
+
+@contextlib.contextmanager
+def running_allocator(engine: sa.Engine, *options: str, state: Path) -> Iterator[Allocator]:
+    """Run `slavealloc serve` on a database, on a port of its own."""
+    url = engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "slavealloc.cli", "serve", "-D", url, "--port", "0", "-v"]
+    log = state / "allocator.log"
+    with log.open("a") as stderr:
+        process = subprocess.Popen(
+            [*command, *options],
+            cwd=state,
+            env=environ(state),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    assert process.stdout is not None
+    with process.stdout as said:
+        try:
+            found = re.search(r"http://\S+", said.readline())
+            assert found, log.read_text()
+            yield Allocator(url=found[0], process=process, engine=engine)
+        finally:
+            process.terminate()
+            process.wait(STOP_TIMEOUT_S)
+
+
+def environ(state: Path, **more: str) -> dict[str, str]:
+    """Say in which environment commands run: nothing of the developer's farm."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FARMHAND_")}
+    return {**kept, "FARMHAND_STATE": str(state), "PYTHONPATH": str(ROOT), **more}
+
+
+def run_slavealloc(state: Path, *args: str, **more: str) -> Finished:
+    """Run the command line to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "slavealloc.cli", *args],
+        cwd=state,
+        env=environ(state, **more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
