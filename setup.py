@@ -42,6 +42,7 @@ setup(
         "SQLAlchemy>=2.1",
         "starlette>=1.0",
         "tenacity>=9",
+        "typing_extensions>=4.12",
         "uvicorn>=0.40",
         "uvloop>=0.21",
     ],

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from farmhand import __version__
+from farmhand.conflicts import retried
 from slavealloc import queries, rest_queries
 from slavealloc.pages import make_pages, normalize_name
 from slavealloc.places import Places
@@ -48,10 +49,11 @@ class Api:
             Route("/{table}/{key}", self.edit_row, methods=["PUT"]),
         ]
 
-    async def _read(self, read: Callable[[Connection], Found]) -> Found:
+    async def _transact(self, work: Callable[[Connection], Found]) -> Found:
+        @retried
         def transaction() -> Found:
             with self.places.database.begin() as connection:
-                return read(connection)
+                return work(connection)
 
         return await run_in_threadpool(transaction)
 
@@ -62,7 +64,7 @@ class Api:
 
     async def show_health(self, _: Request) -> Response:
         """GET /api/health: 200 as long as the database answers, 503 while it does not."""
-        masters = await self._read(queries.read_masters)
+        masters = await self._transact(queries.read_masters)
         enabled = sum(master.enabled for master in masters.values())
         return answer_json({"status": "ok", "version": __version__, "enabled_masters": enabled})
 
@@ -82,25 +84,27 @@ class Api:
             only = {name: request.query_params.getlist(name) for name in FILTERS}
             enabled = _find_enabled(request)
             return answer_json(
-                await self._read(lambda c: rest_queries.read_slaves(c, only, enabled))
+                await self._transact(lambda c: rest_queries.read_slaves(c, only, enabled))
             )
         if table == "masters":
             counted_s = self.places.config.counted_s
             return answer_json(
-                await self._read(lambda c: rest_queries.read_masters(c, counted_s=counted_s))
+                await self._transact(lambda c: rest_queries.read_masters(c, counted_s=counted_s))
             )
-        return answer_json(await self._read(lambda c: rest_queries.read_list(c, table)))
+        return answer_json(await self._transact(lambda c: rest_queries.read_list(c, table)))
 
     async def show_row(self, request: Request) -> Response:
         """GET /api/TABLE/ID, or /api/TABLE/NAME?byname=1: one row, or {} and 404."""
         table, row = _find_table(request), _find_row(request)
-        found = await self._read(lambda c: rest_queries.read_row(c, table, row)) if row else None
+        found = (
+            await self._transact(lambda c: rest_queries.read_row(c, table, row)) if row else None
+        )
         return answer_json(found or {}, 200 if found else 404)
 
     async def show_history(self, request: Request) -> Response:
         """GET /api/slaves/ID/history: where a worker was sent, newest first."""
         row = _find_row(request)
-        found = await self._read(lambda c: rest_queries.read_history(c, row)) if row else None
+        found = await self._transact(lambda c: rest_queries.read_history(c, row)) if row else None
         if found is None:
             raise HTTPException(404, "there is no such worker")
         return answer_json(found)
@@ -116,7 +120,7 @@ class Api:
             queries.lock_places(connection)
             return row is not None and rest_queries.write_row(connection, table, row, edit)
 
-        if not await self._read(write):
+        if not await self._transact(write):
             raise HTTPException(404, f"{table} has no row {request.path_params['key']!a}")
         return answer_json({"success": True})
 

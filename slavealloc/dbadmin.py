@@ -3,10 +3,10 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from sqlalchemy.engine import URL, Connection
 
@@ -16,11 +16,12 @@ from farmhand.errors import BadInput
 from farmhand.output import print_json, print_lines
 from farmhand.state import make_writable
 from farmhand.upgrades import check_version, newest_revision, read_revision, upgrade
+from farmhand.validation import refuse
 from slavealloc import bulk_queries
-from slavealloc.dump import Header, format_dump
-from slavealloc.dump_files import open_dump, read_dump, write_dump
-from slavealloc.import_files import find_files, read_files
-from slavealloc.import_plan import ImportPlan, find_dangling, plan_import
+from slavealloc.dump import TABLES, Header, format_dump
+from slavealloc.dump_files import STANDARD, DumpFile, open_dump, read_dump, write_dump
+from slavealloc.import_files import Paths, read_files
+from slavealloc.import_plan import find_dangling, format_plan, plan_import, sum_up
 from slavealloc.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ def init_database(run: Run, url: str | None, dump: Path | None, *, force: bool) 
 
     Raises BadInput where the database is not empty, or of another farm, or the dump is no good.
     """
-    settings = load_settings(run, url)
-    with open_dump(dump) if dump else nullcontext() as source:
+    settings = load_settings(run.config_path, run.environ, url)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_dump(dump)) if dump else None
         loaded = _check_dump(source, settings.database_url)
         found = _look(run, settings)
         if found.rows and not force:
@@ -82,15 +84,16 @@ def _look(run: Run, settings: Settings) -> _Found:
             return _Found(revision=revision, rows=bulk_queries.count_rows(connection, tables))
 
 
-def _create(run: Run, settings: Settings, source: BinaryIO | None, *, force: bool) -> None:
+def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: bool) -> None:
     if settings.database_embedded:
         make_writable(settings.state_directory)
     with _opened(run, settings, reading=False) as database:
         with reaching("farm database", database.url):
-            upgrade(database.engine)
+            if (read_revision(database.engine) or "") < newest_revision():
+                upgrade(database.engine)
         with database.begin() as connection:
             bulk_queries.lock_places(connection)
-            rows = bulk_queries.count_rows(connection, bulk_queries.TABLES)
+            rows = bulk_queries.count_rows(connection, TABLES)
             if rows and not force:  # since it was looked at
                 raise _not_empty(database.url, rows)
             if source is not None:
@@ -102,23 +105,22 @@ def _create(run: Run, settings: Settings, source: BinaryIO | None, *, force: boo
 
 def dump_database(run: Run, url: str | None, file: Path | None) -> Result:
     """Write a dump of one moment to stdout, or to a file that is there whole or not at all."""
-    settings = load_settings(run, url)
+    settings = load_settings(run.config_path, run.environ, url)
     # With -D there may be no configuration, and so no farm's name; the dump says whose it is.
-    with (
-        _opened_farm(run, settings, reading=True, any_farm=url is not None) as database,
-        bulk_queries.snapshot(database) as connection,
-    ):
+    with _opened_farm(run, settings, reading=True, any_farm=url is not None) as database:
         _warn_of_newer(database)
-        header = Header(farm=bulk_queries.read_farm(connection), taken_at=run.now)
-        lines = write_dump(file, format_dump(header, bulk_queries.read_all(connection)))
+        with bulk_queries.snapshot(database) as connection:
+            header = Header(farm=bulk_queries.read_farm(connection), taken_at=run.now)
+            lines = write_dump(file, format_dump(header, bulk_queries.read_all(connection)))
     rows = lines - 2
-    if file is not None:
+    if file is not None and file != STANDARD:
         _report(run, {"file": str(file), "rows": rows}, f"{file}: {rows} rows")
     return Result(summary={"rows": rows})
 
 
 def _warn_of_newer(database: FarmDb) -> None:
-    revision = read_revision(database.engine) or newest_revision()
+    with reaching("farm database", database.url):
+        revision = read_revision(database.engine) or newest_revision()
     if revision > newest_revision():
         log.warning(
             "the farm database is at revision %s, this release knows %s: "
@@ -133,7 +135,7 @@ def load_database(run: Run, url: str | None, file: Path, *, scrub: bool) -> Resu
 
     Raises BadInput where the file is no good, or the database is not empty.
     """
-    settings = load_settings(run, url)
+    settings = load_settings(run.config_path, run.environ, url)
     with open_dump(file) as source:
         loaded = _check_dump(source, settings.database_url)
         with (
@@ -142,7 +144,7 @@ def load_database(run: Run, url: str | None, file: Path, *, scrub: bool) -> Resu
         ):
             if not run.dry_run:
                 bulk_queries.lock_places(connection)
-            if rows := bulk_queries.count_rows(connection, bulk_queries.TABLES):
+            if rows := bulk_queries.count_rows(connection, TABLES):
                 raise _not_empty(database.url, rows)
             if not run.dry_run:
                 _load(connection, source, scrub=scrub)
@@ -156,7 +158,7 @@ def load_database(run: Run, url: str | None, file: Path, *, scrub: bool) -> Resu
     return _report(run, document, f"{line}; with new passwords" if scrub else line)
 
 
-def _check_dump(source: BinaryIO | None, url: URL) -> Counter[str]:
+def _check_dump(source: DumpFile | None, url: URL) -> Counter[str]:
     """Read a dump to its end, and count its rows by table."""
     if source is None:
         return Counter()
@@ -164,7 +166,7 @@ def _check_dump(source: BinaryIO | None, url: URL) -> Counter[str]:
     return Counter(table.name for table, _ in rows)
 
 
-def _load(connection: Connection, source: BinaryIO, *, scrub: bool) -> None:
+def _load(connection: Connection, source: DumpFile, *, scrub: bool) -> None:
     """Put a dump's rows in the place of all that is there."""
     bulk_queries.delete_all(connection)
     rows = read_dump(source, backend=connection.dialect.name, scrub=scrub)
@@ -173,17 +175,10 @@ def _load(connection: Connection, source: BinaryIO, *, scrub: bool) -> None:
     bulk_queries.raise_sequences(connection)
 
 
-def import_files(
-    run: Run,
-    url: str | None,
-    *,
-    enable: bool,
-    templates: tuple[Path, ...] = (),
-    **files: Path | None,
-) -> Result:
+def import_files(run: Run, url: str | None, *, enable: bool, **files: Any) -> Result:
     """Add and change what the files say; all of it or, where anything is wrong, nothing."""
-    settings = load_settings(run, url)
-    rows = read_files(find_files(templates, files))
+    settings = load_settings(run.config_path, run.environ, url)
+    rows = read_files(Paths(**files))
     with (
         _opened_farm(run, settings, reading=run.dry_run) as database,
         database.begin() as connection,
@@ -195,4 +190,76 @@ def import_files(
         plan = plan_import(rows, state)
         if not run.dry_run:
             bulk_queries.write_import(connection, plan, enabled=enable)
-    return _report_import(run, plan)
+    return _report(run, {**sum_up(plan), "dry_run": run.dry_run}, format_plan(plan))
+
+
+# Opening and telling
+
+
+@contextmanager
+def _opened(run: Run, settings: Settings, *, reading: bool) -> Iterator[FarmDb]:
+    """Open a database whatever is in it."""
+    url = settings.database_url
+    engine = make_engine(url, timeout_s=max(1.0, run.remaining_s()), read_only=reading)
+    try:
+        yield FarmDb(engine=engine, url=url, embedded=settings.database_embedded)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _opened_farm(
+    run: Run, settings: Settings, *, reading: bool, any_farm: bool = False
+) -> Iterator[FarmDb]:
+    """Open a database of this release, and of this farm where it has a name; it gets none here.
+
+    The embedded default is created where it is to be written, and empty where it is missing.
+    """
+    if settings.database_embedded:
+        timeout_s = max(1.0, run.remaining_s())
+        database = settings.open_database(reading=reading, timeout_s=timeout_s)
+        try:
+            yield database
+        finally:
+            database.engine.dispose()
+        return
+    if _is_missing(settings.database_url):
+        where = format_url(settings.database_url)
+        raise BadInput(f"{where}: no such database; create it with `slavealloc dbinit -D {where}`")
+    with _opened(run, settings, reading=reading) as database:
+        with reaching("farm database", database.url):
+            check_version(database.engine)
+        if not any_farm:
+            check_farm(database, settings.farm, reading=True)
+        yield database
+
+
+def _is_missing(url: URL) -> bool:
+    """Whether it is an SQLite database whose file is not there."""
+    name = url.database or ":memory:"
+    if url.get_backend_name() != "sqlite" or name == ":memory:" or name.startswith("file:"):
+        return False
+    try:
+        Path(name).stat()
+    except OSError:
+        return True
+    return False
+
+
+def _not_empty(url: URL, rows: Mapping[str, int]) -> BadInput:
+    return BadInput(
+        f"{format_url(url)} is not empty: it has {_told(rows)}; "
+        "`slavealloc dbinit --force` would delete them for ever (take a `slavealloc dbdump` first)"
+    )
+
+
+def _told(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in rows.items()) or "nothing"
+
+
+def _report(run: Run, document: Mapping[str, object], line: str) -> Result:
+    if run.json:
+        print_json(document)
+    elif run.speaks:
+        print_lines([line])
+    return Result()

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from farmhand.validation import Problem, unknown
 from slavealloc.import_forms import Value
@@ -144,3 +145,33 @@ def find_dangling(files: Files, state: State) -> Found:
             told = f'unknown worker "{row.key[1]}": not in the database, nor in --slave-data'
             found.append((row.place, Problem(("worker",), told)))
     return found
+
+
+def sum_up(plan: ImportPlan) -> dict[str, dict[str, Any]]:
+    """Count what a plan does, by table."""
+    counts: dict[str, dict[str, Any]] = {
+        name: {
+            "added": len(changes.added),
+            "changed": len(changes.changed),
+            "unchanged": changes.unchanged,
+        }
+        for name in ("workers", "masters", "passwords", "templates")
+        for changes in (getattr(plan, name),)
+    }
+    counts["jacuzzis"] = {
+        "added": len(plan.jacuzzis.added),
+        "removed": len(plan.jacuzzis.removed),
+        "unchanged": plan.jacuzzis.unchanged,
+    }
+    return {**counts, "created": {name: list(new) for name, new in plan.look_ups.items()}}
+
+
+def format_plan(plan: ImportPlan) -> str:
+    """Format what a plan does as one line."""
+    parts = [
+        f"{name}: {', '.join(f'{count} {what}' for what, count in counts.items())}"
+        for name, counts in sum_up(plan).items()
+        if name != "created" and any(counts.values())
+    ]
+    parts += [f"new {column}: {', '.join(new)}" for column, new in plan.look_ups.items()]
+    return "; ".join(parts) or "the files have no rows: nothing to import"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from slavealloc.models import Placement, Refusal
 from slavealloc.tac import BrokenTemplate, Stamp, render_tac
 
+MOST_SHOWN = 100
 ASCII_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
@@ -57,7 +58,8 @@ def make_pages(
 def _make_page(name: str, answer: Placement | Refusal | None, stamp: Stamp) -> Page:
     if answer is None:
         return Page(
-            outcome=Outcome.UNKNOWN, text=f"no allocation available: no worker is called {name!a}"
+            outcome=Outcome.UNKNOWN,
+            text=f"no allocation available: no worker is called {name[:MOST_SHOWN]!a}",
         )
     if isinstance(answer, Refusal):
         return Page(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
+from farmhand.conflicts import retried
 from farmhand.db import FarmDb
 from slavealloc import queries
 from slavealloc.allocate import place_workers
@@ -20,6 +21,7 @@ class Places:
     config: SlaveAlloc
     host: str
 
+    @retried
     def assign(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:
         """Place these workers and record it, in one transaction; unknown names are left out.
 
@@ -28,10 +30,8 @@ class Places:
         with self.database.begin() as connection:
             masters = queries.lock_places(connection)
             answers = self._decide(connection, names, masters)
-            queries.write_seen(connection, [answer.worker.id for answer in answers])
-            placed = [answer for answer in answers if isinstance(answer, Placement)]
-            if moves := [placement for placement in placed if placement.moved]:
-                queries.write_moves(connection, moves, self.host)
+            if answers:
+                queries.write_answers(connection, answers, self.host)
         return {answer.worker.name: answer for answer in answers}
 
     def preview(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:

@@ -14,7 +14,7 @@ from farmhand.tables.farm import (
     worker_passwords,
     workers,
 )
-from slavealloc.models import Master, Placement, Silo, Worker
+from slavealloc.models import Master, Placement, Refusal, Silo, Worker
 
 SILO = (
     workers.c.pool_id,
@@ -28,6 +28,28 @@ SILO = (
 )
 
 
+ASKERS = sa.select(
+    workers.c.id,
+    workers.c.name,
+    workers.c.enabled,
+    workers.c.notes,
+    workers.c.basedir,
+    workers.c.tac_template_id,
+    workers.c.locked_master_id,
+    workers.c.current_master_id,
+    *SILO,
+).order_by(workers.c.name)
+MASTERS = sa.select(
+    masters.c.id,
+    masters.c.nickname,
+    masters.c.fqdn,
+    masters.c.pb_port,
+    masters.c.pool_id,
+    masters.c.enabled,
+    masters.c.notes,
+).order_by(masters.c.id)
+
+
 def lock_places(connection: Connection) -> dict[int, Master]:
     """Let nobody else place workers or change masters before this transaction ends.
 
@@ -36,13 +58,12 @@ def lock_places(connection: Connection) -> dict[int, Master]:
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    statement = sa.select(masters).order_by(masters.c.id).with_for_update(key_share=True)
-    return _masters(connection, statement)
+    return _masters(connection, MASTERS.with_for_update(key_share=True))
 
 
 def read_masters(connection: Connection) -> dict[int, Master]:
     """Read all masters, by id."""
-    return _masters(connection, sa.select(masters))
+    return _masters(connection, MASTERS)
 
 
 def _masters(connection: Connection, statement: sa.Select[Any]) -> dict[int, Master]:
@@ -65,11 +86,9 @@ def read_workers(
 ) -> list[Worker]:
     """Read the workers of these names that exist, in order of name, with password and template."""
     counted = workers.c.last_seen_at > db_now(-counted_s)
-    statement = (
-        sa.select(workers, counted.label("counted"))
-        .where(workers.c.name.in_(sorted(names)))
-        .order_by(workers.c.name)
-    )
+    # PostgreSQL takes no NUL, and no worker's name has one.
+    names = [name for name in names if "\0" not in name]
+    statement = ASKERS.add_columns(counted.label("counted")).where(workers.c.name.in_(names))
     rows = connection.execute(statement).all()
     passwords = _read_passwords(connection, {row.pool_id for row in rows})
     templates = _read_templates(connection)
@@ -79,16 +98,7 @@ def read_workers(
             name=row.name,
             enabled=row.enabled,
             notes=row.notes or "",
-            silo=(
-                row.pool_id,
-                row.distro_id,
-                row.bitlength_id,
-                row.speed_id,
-                row.purpose_id,
-                row.datacenter_id,
-                row.trustlevel_id,
-                row.environment_id,
-            ),
+            silo=tuple(row[-1 - len(SILO) : -1]),
             basedir=row.basedir,
             counted=bool(row.counted),
             password=passwords.get(
@@ -144,29 +154,37 @@ def read_loads(
     return loads
 
 
-def write_seen(connection: Connection, worker_ids: Collection[int]) -> None:
-    """Write that these workers asked just now."""
-    statement = workers.update().where(workers.c.id.in_(sorted(worker_ids)))
-    connection.execute(statement.values(last_seen_at=db_now()))
+def write_answers(
+    connection: Connection, answers: Sequence[Placement | Refusal], host: str
+) -> None:
+    """Write that these workers asked just now, which masters they have, and where they were sent.
 
-
-def write_moves(connection: Connection, moves: Sequence[Placement], host: str) -> None:
-    """Write which master each of these workers has now, and that it was sent there."""
-    after = {
-        move.worker.id: move.master.id if move.master else sa.null()
-        for move in sorted(moves, key=lambda each: each.worker.id)
-    }
+    `host` is the server's that decided.
+    """
+    moves = [each for each in answers if isinstance(each, Placement) and each.moved]
+    values: dict[str, Any] = {"last_seen_at": db_now()}
+    if moves:
+        # As text, since it is all numbers: binding a thousand takes longer than writing the rows.
+        whens = (
+            f"WHEN {move.worker.id} THEN {move.master.id if move.master else 'NULL'}"
+            for move in moves
+        )
+        case = f"CASE workers.id {' '.join(whens)} ELSE workers.current_master_id END"
+        values["current_master_id"] = sa.literal_column(case)
+    ids = sorted(answer.worker.id for answer in answers)
+    statement = workers.update().where(workers.c.id.in_(ids)).values(values)
+    connection.execute(statement, execution_options={"compiled_cache": None})
+    if not moves:
+        return
+    # Read apart: PyMySQL sends many rows at once only where each value is a plain one.
+    at = connection.scalar(sa.select(db_now()))
     connection.execute(
-        workers.update()
-        .where(workers.c.id.in_(list(after)))
-        .values(current_master_id=sa.case(after, value=workers.c.id))
-    )
-    connection.execute(
-        allocations.insert().values(at=db_now()),
+        allocations.insert(),
         [
             {
                 "worker_id": move.worker.id,
                 "master_id": move.master.id if move.master else None,
+                "at": at,
                 "reason": str(move.reason),
                 "host": host,
             }

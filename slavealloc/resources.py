@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from functools import lru_cache
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic takes typing's from Python 3.12 on
 
 from farmhand.errors import BadInput
 from farmhand.validation import unknown
@@ -184,6 +186,11 @@ SHOWN_BESIDE: Mapping[str, frozenset[str]] = {
 }
 
 
+@lru_cache
+def _adapter(edit: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(edit)
+
+
 def parse_edit(name: str, body: bytes) -> dict[str, Any]:
     """Read a PUT's body → column and new value.
 
@@ -204,7 +211,7 @@ def parse_edit(name: str, body: bytes) -> dict[str, Any]:
         raise BadInput(unknown("field", strange[0], settable))
     edit = {key: value for key, value in sent.items() if key in settable}
     try:
-        checked = TypeAdapter(resource.edit).validate_python(edit)
+        checked = _adapter(resource.edit).validate_python(edit)
     except ValidationError as err:
         first = err.errors(include_url=False, include_input=False)[0]
         raise BadInput(f"{first['loc'][0]}: {first['msg']}") from err

@@ -1,4 +1,4 @@
-"""A worker's base directory: which one, whether it may be used, and its buildbot.tac. Files only."""
+"""A worker's base directory: which it is, whether it is closed, its buildbot.tac. Files only."""
 
 import logging
 import os
@@ -58,7 +58,7 @@ def is_stopped(basedir: Path) -> bool:
     except OSError as err:
         raise BadInput(f"base directory {basedir}: {err.strerror}") from err
     if stopped:
-        log.warning("%s exists: nothing is asked, nothing is started", basedir / STOP)
+        log.warning("%s exists: nothing is started", basedir / STOP)
     return stopped
 
 

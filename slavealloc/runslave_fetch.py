@@ -14,7 +14,7 @@ from itertools import count
 from urllib.parse import urljoin
 
 import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
+from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.response import BaseHTTPResponse
 
 from farmhand import __version__
@@ -52,11 +52,12 @@ def fetch_page(url: str, timeout_s: float) -> bytes:
     once the time is over.
     """
     answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+    problems: list[str] = []
     deadline = time.monotonic() + timeout_s
 
     def ask() -> None:
         try:
-            answers.put(_ask_until(url, deadline))
+            answers.put(_ask_until(url, deadline, problems))
         except Exception as err:  # noqa: BLE001 - raised by who waits for it
             answers.put(err)
 
@@ -64,14 +65,15 @@ def fetch_page(url: str, timeout_s: float) -> bytes:
     try:
         answer = answers.get(timeout=timeout_s)
     except queue.Empty as err:
-        raise Unavailable(f"{hide_user(url)}: no whole answer within {timeout_s:g} s") from err
+        late = f"{hide_user(url)}: no whole answer within {timeout_s:g} s"
+        raise Unavailable("; before that, ".join([late, *problems[-1:]])) from err
     if isinstance(answer, Exception):
         raise answer
     return answer
 
 
-def _ask_until(url: str, deadline: float) -> bytes:
-    """Ask, and ask again after what may be over in a moment.
+def _ask_until(url: str, deadline: float, problems: list[str]) -> bytes:
+    """Ask, and ask again after what may be over in a moment, which is added to the problems.
 
     A loop of our own: urllib3's Retry knows neither of deadlines nor of full jitter, and does not
     retry a body that breaks off.
@@ -80,6 +82,7 @@ def _ask_until(url: str, deadline: float) -> bytes:
         try:
             return _ask(url, min(SILENCE_S, max(0.01, deadline - time.monotonic())))
         except TryAgain as err:
+            problems.append(str(err))
             wait_s = choose_wait_s(attempt, err.after_s, random.random())  # noqa: S311 - no secret
             if time.monotonic() + wait_s >= deadline:
                 raise Unavailable(f"{err} (asked {attempt + 1} times)") from err
@@ -110,7 +113,7 @@ def _ask(url: str, silence_s: float) -> bytes:
                 if not target:
                     return _read(response, hide_user(url))
                 url = urljoin(url, target)
-    except LocationValueError as err:
+    except ValueError as err:  # urllib3's too; where a redirect leads is for the server to say
         raise Unavailable(f"allocator URL: {err}") from err
     except HTTPError as err:
         raise TryAgain(f"{hide_user(url)}: {root_cause(err)}") from err
@@ -155,6 +158,8 @@ def _read(response: BaseHTTPResponse, asked: str) -> bytes:
         page += chunk
         if len(page) > MOST_BYTES:
             raise Unavailable(f"{asked}: more than {MOST_BYTES} bytes, which no tac has")
+    if not page:  # also that of a server that hung up amid its headers
+        raise TryAgain(f"{asked}: an empty page")
     return bytes(page)
 
 

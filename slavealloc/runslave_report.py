@@ -1,10 +1,11 @@
 """What `runslave` says it did, or would do, to people and programs."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from farmhand.command import Run
 from farmhand.output import print_json, print_lines
-from slavealloc.runslave_basedir import TAC
+from slavealloc.runslave_basedir import STOP, TAC
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +17,7 @@ class Report:
 
     slavename: str
     url: str
-    basedir: str | None
+    basedir: Path | None
     stopped: bool = False
     tac: str | None = None
     command: list[str] | None = None
@@ -26,17 +27,18 @@ class Report:
 def print_report(run: Run, report: Report) -> None:
     """Print it where this run speaks at all."""
     if run.json:
-        print_json(asdict(report))
+        basedir = str(report.basedir) if report.basedir else None
+        print_json({**asdict(report), "basedir": basedir})
     elif run.speaks:
         print_lines(format_report(report))
 
 
 def format_report(report: Report) -> list[str]:
     """Say it in lines."""
-    tac = f"{report.basedir}/{TAC}" if report.basedir else f"{TAC} where the page says"
+    tac = report.basedir / TAC if report.basedir else f"{TAC} where the page says"
     command = " ".join(report.command or ["nothing"])
     if report.stopped:
-        return [f"{report.basedir}/DO_NOT_START: nothing is asked, nothing is started"]
+        return [f"nothing is started: there is a {STOP} in {report.basedir}"]
     if report.tac is None:
         return [f"would ask {report.url}", f"would write {tac}", f"would start {command}"]
     ended = "" if report.exit_code is None else f" (exit code {report.exit_code})"

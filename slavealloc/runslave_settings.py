@@ -119,7 +119,7 @@ def find_twistd(given: str | None) -> tuple[str, ...]:
         try:
             program, *words = shlex.split(given)
         except ValueError as err:
-            raise BadInput(f"--twistd-cmd {given!r}: {err or 'no command'}") from err
+            raise BadInput(f"--twistd-cmd {given!r}: {err}") from err
         found = shutil.which(program)
         if found is None:
             raise BadInput(f"--twistd-cmd {given!r}: there is no program {program!r}")

@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, Unavailable
@@ -50,22 +49,23 @@ def run_steps(run: Run, settings: Settings) -> Result:
     Raises Unavailable without allocator and tac, Locked while the worker runs, and BadInput.
     """
     known = settings.basedir or find_basedir(settings.state_directory, settings.slavename)
+    report = Report(slavename=settings.slavename, url=hide_user(settings.url), basedir=known)
     if known and is_closed(known, settings):
-        return finish(run, settings, known, stopped=True)
+        return finish(run, replace(report, stopped=True))
     twistd = find_twistd(settings.twistd_cmd) if settings.start else ()
     if run.dry_run:
-        return finish(run, settings, known, command=make_command(twistd, known or UNKNOWN))
+        return finish(run, replace(report, command=make_command(twistd, known or UNKNOWN)))
     answer = ask(settings)
     basedir = choose_basedir(settings, answer, known)
+    report = replace(report, basedir=basedir, command=make_command(twistd, basedir))
     if basedir != known and is_closed(basedir, settings):
-        return finish(run, settings, basedir, stopped=True)
-    command = make_command(twistd, basedir)
+        return finish(run, replace(report, stopped=True, command=None))
     make_ready(answer, basedir)
     with exclusive(basedir, "runslave"):
-        tac = put_tac(answer, basedir / TAC, run.now)
+        report = replace(report, tac=put_tac(answer, basedir / TAC, run.now))
         remember(settings.state_directory, settings.slavename, basedir)
-        code = start(command, basedir) if command else None
-    return finish(run, settings, basedir, tac=tac, command=command, exit_code=code)
+        code = start(report.command, basedir) if report.command else None
+    return finish(run, replace(report, exit_code=code))
 
 
 def is_closed(basedir: Path, settings: Settings) -> bool:
@@ -148,13 +148,7 @@ def start(command: Sequence[str], basedir: Path) -> int:
     return code
 
 
-def finish(run: Run, settings: Settings, basedir: Path | None, **done: Any) -> Result:
+def finish(run: Run, report: Report) -> Result:
     """Report what was done, and pass twistd's exit code on."""
-    report = Report(
-        slavename=settings.slavename,
-        url=hide_user(settings.url),
-        basedir=str(basedir) if basedir else None,
-        **done,
-    )
     print_report(run, report)
     return Result(exit_code=report.exit_code or 0)

@@ -1,0 +1,181 @@
+"""A running slavealloc over HTTP: one question at a time, and what its answers mean."""
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from farmhand.errors import BadInput, FarmError, Unavailable
+from slavealloc.client_report import format_unknown
+from slavealloc.runslave_settings import hide_user
+from slavealloc.tac import MARKER
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 30.0
+WORKER = ("name", "enabled", "notes", "poolid", "locked_masterid", "current_masterid")
+LISTED_WORKER = (*WORKER, "pool", "current_master", "locked_master", "last_seen_at")
+MASTER = ("masterid", "nickname", "fqdn", "pb_port", "poolid", "enabled", "notes")
+LISTED_MASTER = (*MASTER, "pool", "live_slaves")
+HISTORY = ("at", "master", "reason", "host")
+# How the allocator's page begins where a worker gets no tac.
+REFUSALS = ("no allocation available", "error processing request")
+SAID_SHOWN = 200
+
+Row = Mapping[str, Any]
+
+
+class Refused(FarmError):
+    """The allocator has no tac for this worker; another may get one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An HTTP answer; `url` is without its user and password."""
+
+    url: str
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """A slavealloc at an address, asked once for each thing; nothing is tried again.
+
+    All methods raise Unavailable where it does not answer, or something else does, and BadInput
+    for what it refuses. `remaining_s` says how long the run may still take.
+    """
+
+    address: str
+    session: requests.Session
+    remaining_s: Callable[[], float]
+
+    def find_worker(self, name: str) -> Row:
+        """Read a worker; raises BadInput with near names where there is none."""
+        answer = self.ask("api/slaves", name, byname=1)
+        if answer.status == requests.codes.not_found:
+            names = [row["name"] for row in self.read_rows("slaves", ("name",))]
+            raise BadInput(report.format_unknown("worker", name, names))
+        return report.parse_row(answer, report.parse_answer(answer), WORKER)
+
+    def find_master(self, nickname: str) -> Row:
+        """Read a master; raises BadInput with near names where there is none."""
+        rows = {row["nickname"]: row for row in self.read_rows("masters", LISTED_MASTER)}
+        if nickname not in rows:
+            raise BadInput(report.format_unknown("master", nickname, rows))
+        return rows[nickname]
+
+    def read_master(self, master_id: int | None) -> Row | None:
+        """Read the master that a worker's row names."""
+        if master_id is None:
+            return None
+        answer = self.ask("api/masters", str(master_id))
+        return report.parse_row(answer, report.parse_answer(answer), MASTER)
+
+    def read_rows(self, table: str, fields: Sequence[str], **query: Any) -> list[Row]:
+        """Read a table's rows."""
+        return report.parse_rows(self.ask("api", table, **query), fields)
+
+    def edit_worker(self, name: str, edit: Row) -> None:
+        """Change fields of a worker."""
+        answer = self.ask("api/slaves", name, edit=edit, byname=1)
+        if report.parse_answer(answer) != {"success": True}:
+            raise report.not_ours(answer)
+        log.info("%s: set %s", name, dict(edit))
+
+    def ask(self, path: str, name: str, *, edit: Row | None = None, **query: Any) -> Answer:
+        """GET what is below a path by this name, or PUT an edit to it."""
+        url = f"{self.address}/{path}/{quote(name, safe='/')}"
+        shown = hide_user(url)
+        timeout_s = min(TIMEOUT_S, self.remaining_s())
+        if timeout_s <= 0:
+            raise Unavailable(f"{shown}: no time is left to ask it")
+        method = "GET" if edit is None else "PUT"
+        try:
+            response = self.session.request(
+                method, url, params=query, json=edit, timeout=timeout_s, allow_redirects=False
+            )
+        except requests.RequestException as err:
+            raise Unavailable(f"{shown}: {_explain(err)}") from err
+        if response.is_redirect:
+            where = hide_user(response.headers["location"])
+            raise Unavailable(f"{shown}: redirects to {where}: give the right address with -A")
+        return Answer(url=shown, status=response.status_code, text=response.text)
+
+
+def _explain(err: requests.RequestException) -> str:
+    """Say what went wrong without the library's wrapping, which repeats the address."""
+    wrapped = err.args[0] if err.args else err
+    return str(getattr(wrapped, "reason", wrapped)).rpartition(": ")[2]
+
+
+# What answers mean
+
+
+def parse_answer(answer: Answer) -> Any:
+    """Read a JSON answer; raises BadInput for a refusal, Unavailable for anything that is none.
+
+    >>> parse_answer(Answer(url="http://slavealloc/api/pools", status=200, text="[]"))
+    []
+    """
+    document = parse_json(answer)
+    if answer.status < 300:
+        return document
+    error = document.get("error") if isinstance(document, dict) else None
+    if error and 400 <= answer.status < 500:
+        raise BadInput(str(error))
+    raise Unavailable(f"{answer.url}: HTTP {answer.status}: {error or 'no reason given'}")
+
+
+def parse_json(answer: Answer) -> Any:
+    """Read an answer's JSON, whatever its status; raises Unavailable."""
+    try:
+        return json.loads(answer.text)
+    except (ValueError, RecursionError) as err:
+        raise not_ours(answer) from err
+
+
+def parse_row(answer: Answer, row: object, fields: Collection[str]) -> Row:
+    """Check that a row of an answer has these fields; raises Unavailable."""
+    if isinstance(row, dict) and all(field in row for field in fields):
+        return row
+    raise not_ours(answer)
+
+
+def parse_rows(answer: Answer, fields: Collection[str]) -> list[Row]:
+    """Read an answer's rows, which have at least these fields; raises as parse_answer does."""
+    rows = parse_answer(answer)
+    if not isinstance(rows, list):
+        raise not_ours(answer)
+    return [parse_row(answer, row, fields) for row in rows]
+
+
+def parse_preview(answer: Answer) -> tuple[str, str | None]:
+    """Read the tac of /api/gettac, and its master's nickname; raises Refused too."""
+    document = parse_json(answer)
+    if isinstance(document, dict) and document.get("success") is False:
+        raise Refused(str(document.get("error")))
+    row = parse_row(answer, parse_answer(answer), ("tac", "master"))
+    return row["tac"], row["master"]
+
+
+def parse_page(answer: Answer) -> str:
+    """Read the tac of /gettac; raises Refused too."""
+    if answer.status == 200 and MARKER in answer.text:
+        return answer.text
+    if answer.status in {404, 500} and answer.text.startswith(REFUSALS):
+        raise Refused(answer.text)
+    if answer.status == 503:
+        raise Unavailable(f"{answer.url}: HTTP 503: {answer.text[:SAID_SHOWN]}")
+    raise not_ours(answer)
+
+
+def not_ours(answer: Answer) -> Unavailable:
+    """Make the error for what slavealloc would not answer."""
+    return Unavailable(
+        f"{answer.url}: HTTP {answer.status}, but not what slavealloc answers: is it served there?"
+    )
