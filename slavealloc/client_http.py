@@ -2,15 +2,16 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import requests
+from urllib3.exceptions import LocationParseError
 
 from farmhand.errors import BadInput, FarmError, Unavailable
-from slavealloc.client_report import format_unknown
+from slavealloc.client_report import Row, format_unknown
 from slavealloc.runslave_settings import hide_user
 from slavealloc.tac import MARKER
 
@@ -25,8 +26,6 @@ HISTORY = ("at", "master", "reason", "host")
 # How the allocator's page begins where a worker gets no tac.
 REFUSALS = ("no allocation available", "error processing request")
 SAID_SHOWN = 200
-
-Row = Mapping[str, Any]
 
 
 class Refused(FarmError):
@@ -59,37 +58,65 @@ class Server:
         answer = self.ask("api/slaves", name, byname=1)
         if answer.status == requests.codes.not_found:
             names = [row["name"] for row in self.read_rows("slaves", ("name",))]
-            raise BadInput(report.format_unknown("worker", name, names))
-        return report.parse_row(answer, report.parse_answer(answer), WORKER)
+            raise BadInput(format_unknown("worker", name, names))
+        return parse_row(answer, parse_answer(answer), WORKER)
 
     def find_master(self, nickname: str) -> Row:
         """Read a master; raises BadInput with near names where there is none."""
         rows = {row["nickname"]: row for row in self.read_rows("masters", LISTED_MASTER)}
         if nickname not in rows:
-            raise BadInput(report.format_unknown("master", nickname, rows))
+            raise BadInput(format_unknown("master", nickname, rows))
         return rows[nickname]
 
-    def read_master(self, master_id: int | None) -> Row | None:
+    def read_master(self, master_id: int) -> Row:
         """Read the master that a worker's row names."""
-        if master_id is None:
-            return None
         answer = self.ask("api/masters", str(master_id))
-        return report.parse_row(answer, report.parse_answer(answer), MASTER)
+        return parse_row(answer, parse_answer(answer), MASTER)
 
-    def read_rows(self, table: str, fields: Sequence[str], **query: Any) -> list[Row]:
+    def read_history(self, name: str) -> list[Row]:
+        """Read where a worker was sent, newest first; raises BadInput as find_worker does."""
+        self.find_worker(name)
+        return parse_rows(self.ask("api/slaves", f"{name}/history", byname=1), HISTORY)
+
+    def read_rows(self, table: str, fields: Collection[str], **query: Any) -> list[Row]:
         """Read a table's rows."""
-        return report.parse_rows(self.ask("api", table, **query), fields)
+        return parse_rows(self.ask("api", table, **query), fields)
+
+    def check_names(self, what: str, wanted: Collection[str]) -> None:
+        """Raise BadInput, with near names, for a pool or the like that there is not."""
+        known = [row["name"] for row in self.read_rows(f"{what}s", ("name",))] if wanted else []
+        for name in wanted:
+            if name not in known:
+                raise BadInput(format_unknown(what, name, known))
 
     def edit_worker(self, name: str, edit: Row) -> None:
         """Change fields of a worker."""
         answer = self.ask("api/slaves", name, edit=edit, byname=1)
-        if report.parse_answer(answer) != {"success": True}:
-            raise report.not_ours(answer)
+        if parse_answer(answer) != {"success": True}:
+            raise not_ours(answer)
         log.info("%s: set %s", name, dict(edit))
+
+    def preview_tac(self, name: str) -> tuple[str, Row | None]:
+        """Read the tac a worker would get, and its master unless it is disabled; raises Refused."""
+        answer = self.ask("api/gettac", name)
+        document = parse_json(answer)
+        if isinstance(document, dict) and document.get("success") is False:
+            raise Refused(str(document.get("error")))
+        given = parse_row(answer, parse_answer(answer), ("tac", "master"))
+        return given["tac"], self.find_master(given["master"]) if given["master"] else None
+
+    def record_tac(self, name: str) -> str:
+        """Ask for a worker's tac as its machine does, which moves it; raises Refused."""
+        answer = self.ask("gettac", name)
+        if answer.status == requests.codes.ok and MARKER in answer.text:
+            return answer.text
+        if answer.text.startswith(REFUSALS):
+            raise Refused(answer.text)
+        raise not_ours(answer)
 
     def ask(self, path: str, name: str, *, edit: Row | None = None, **query: Any) -> Answer:
         """GET what is below a path by this name, or PUT an edit to it."""
-        url = f"{self.address}/{path}/{quote(name, safe='/')}"
+        url = f"{self.address}/{path}/{quote(name, errors='surrogateescape')}"
         shown = hide_user(url)
         timeout_s = min(TIMEOUT_S, self.remaining_s())
         if timeout_s <= 0:
@@ -99,18 +126,21 @@ class Server:
             response = self.session.request(
                 method, url, params=query, json=edit, timeout=timeout_s, allow_redirects=False
             )
+        except (requests.exceptions.InvalidURL, LocationParseError) as err:
+            raise BadInput(f"{shown}: {_explain(err)}; see -A") from err
         except requests.RequestException as err:
             raise Unavailable(f"{shown}: {_explain(err)}") from err
+        response.encoding = response.encoding or "utf-8"  # guessing takes seconds for a long list
         if response.is_redirect:
             where = hide_user(response.headers["location"])
             raise Unavailable(f"{shown}: redirects to {where}: give the right address with -A")
         return Answer(url=shown, status=response.status_code, text=response.text)
 
 
-def _explain(err: requests.RequestException) -> str:
+def _explain(err: Exception) -> str:
     """Say what went wrong without the library's wrapping, which repeats the address."""
     wrapped = err.args[0] if err.args else err
-    return str(getattr(wrapped, "reason", wrapped)).rpartition(": ")[2]
+    return hide_user(str(getattr(wrapped, "reason", wrapped)).rpartition(": ")[2])
 
 
 # What answers mean
@@ -127,7 +157,7 @@ def parse_answer(answer: Answer) -> Any:
         return document
     error = document.get("error") if isinstance(document, dict) else None
     if error and 400 <= answer.status < 500:
-        raise BadInput(str(error))
+        raise BadInput(f"{answer.url}: {error}")
     raise Unavailable(f"{answer.url}: HTTP {answer.status}: {error or 'no reason given'}")
 
 
@@ -154,28 +184,10 @@ def parse_rows(answer: Answer, fields: Collection[str]) -> list[Row]:
     return [parse_row(answer, row, fields) for row in rows]
 
 
-def parse_preview(answer: Answer) -> tuple[str, str | None]:
-    """Read the tac of /api/gettac, and its master's nickname; raises Refused too."""
-    document = parse_json(answer)
-    if isinstance(document, dict) and document.get("success") is False:
-        raise Refused(str(document.get("error")))
-    row = parse_row(answer, parse_answer(answer), ("tac", "master"))
-    return row["tac"], row["master"]
-
-
-def parse_page(answer: Answer) -> str:
-    """Read the tac of /gettac; raises Refused too."""
-    if answer.status == 200 and MARKER in answer.text:
-        return answer.text
-    if answer.status in {404, 500} and answer.text.startswith(REFUSALS):
-        raise Refused(answer.text)
-    if answer.status == 503:
-        raise Unavailable(f"{answer.url}: HTTP 503: {answer.text[:SAID_SHOWN]}")
-    raise not_ours(answer)
-
-
 def not_ours(answer: Answer) -> Unavailable:
-    """Make the error for what slavealloc would not answer."""
-    return Unavailable(
-        f"{answer.url}: HTTP {answer.status}, but not what slavealloc answers: is it served there?"
-    )
+    """Make the error for a server that failed, or that is no slavealloc."""
+    if answer.status >= 500:
+        said = "" if answer.text.startswith("<") else f": {answer.text[:SAID_SHOWN]}"
+        return Unavailable(f"{answer.url}: HTTP {answer.status}{said}")
+    said = f"HTTP {answer.status}, but not what slavealloc answers"
+    return Unavailable(f"{answer.url}: {said}: is that its address?")

@@ -38,7 +38,6 @@ class Given:
         return {key: value for key, value in asdict(self).items() if key != "place"}
 
 
-
 def tabulate_workers(rows: Iterable[Row], now: datetime) -> list[Sequence[object]]:
     """Arrange the API's workers below WORKERS_HEAD."""
     return [
@@ -135,6 +134,21 @@ def format_unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = " or ".join(f'"{each}"' for each in get_close_matches(name, list(known), n=NEAR_SHOWN))
     hint = f"; did you mean {near}?" if near else ""
     return f'no {what} is called "{name}"{hint}'
+
+
+def find_obstacles(worker: Row, master: Row) -> list[str]:
+    """Say why a worker locked to this master may get nowhere."""
+    name, nickname, found = worker["name"], master["nickname"], []
+    if not master["enabled"]:
+        found.append(
+            f"master {nickname} is disabled: {name} gets no allocation until it is enabled"
+        )
+    if master["poolid"] != worker["poolid"]:
+        found.append(
+            f"master {nickname} is of pool {master['pool']}, and {name} is not: "
+            "it may refuse that worker's password"
+        )
+    return found
 
 
 def format_lock(name: str, before: str | None, after: str | None, *, dry_run: bool) -> str:

@@ -50,7 +50,7 @@ def serve_forever(run: Run, service: Service, host: str, port: int, *, dev: bool
             os.environ[TOLD] = json.dumps(asdict(service))
             package = Path(__file__).parent
             config = _configure("slavealloc.serve:make_told_app", reload_dirs=[str(package)])
-            print_lines([f"serving on {where}; starting again whenever {package} changes"])
+            print_lines([f"serving on {where} (and again whenever {package} changes)"])
             ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
             return Result()
         app = make_app(service, run.environ)

@@ -116,16 +116,21 @@ class Allocator:
 
 
 @contextlib.contextmanager
-def running_allocator(engine: sa.Engine, *options: str, state: Path) -> Iterator[Allocator]:
-    """Run `slavealloc serve` on a database, on a port of its own."""
-    url = engine.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-m", "slavealloc.cli", "serve", "-D", url, "--port", "0", "-v"]
+def running_allocator(
+    engine: sa.Engine | None, *options: str, state: Path, **more: str
+) -> Iterator[Allocator]:
+    """Run `slavealloc serve` on a database, on a port of its own; without one, on the default."""
+    command = [sys.executable, "-m", "slavealloc.cli", "serve", "--port", "0", "-v"]
+    if engine is not None:
+        command += ["-D", engine.url.render_as_string(hide_password=False)]
+    else:
+        engine = sa.create_engine(f"sqlite:///{state}/farmhand.db")
     log = state / "allocator.log"
     with log.open("a") as stderr:
         process = subprocess.Popen(
             [*command, *options],
             cwd=state,
-            env=environ(state),
+            env=environ(state, **more),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

@@ -15,7 +15,9 @@ import sqlalchemy as sa
 
 from farmhand.command import Run
 from farmhand.db import make_engine, parse_url
+from slavealloc.dbadmin import dump_database, load_database
 from slavealloc.dump import BY_NAME, Header, format_dump
+from slavealloc.import_plan import SHIPPED_TEMPLATES
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATE = datetime(2026, 11, 21, 23, 59, 59, 123456, tzinfo=UTC)
@@ -144,3 +146,26 @@ def count(url: str, table: str) -> int:
     with opened(url) as engine, engine.begin() as connection:
         statement = sa.select(sa.func.count()).select_from(BY_NAME[table])
         return int(connection.execute(statement).scalar_one())
+
+
+def load(url: str, file: Path, *, scrub: bool = False, dry_run: bool = False) -> None:
+    """Load a dump."""
+    load_database(make_run(dry_run=dry_run), url, file, scrub=scrub)
+
+
+def dump(url: str, directory: Path) -> bytes:
+    """Dump a database."""
+    path = directory / "taken.dump"
+    dump_database(make_run(), url, path)
+    return path.read_bytes()
+
+
+def is_shipped(taken: bytes) -> bool:
+    """Whether a dump is that of an empty database."""
+    names = [row["name"] for row in rows_of(taken, "tac_templates")]
+    return names == list(SHIPPED_TEMPLATES) and len(body(taken)) == len(names)
+
+
+def is_small_farm(taken: bytes) -> bool:
+    """Whether a dump is that of the small farm."""
+    return body(taken) == body(make_dump())

@@ -18,7 +18,10 @@ DOWN = "http://127.0.0.1:1/gettac/SLAVE"
 
 @dataclass(kw_only=True, slots=True)
 class Machine:
-    """A machine called w1, which starts /bin/echo for twistd, and no farmhand.yml; a prefix starts it."""
+    """A machine called w1, without farmhand.yml; it starts /bin/echo for twistd.
+
+    `prefix` is a command that runs `runslave`.
+    """
 
     home: Path
     url: str

@@ -66,12 +66,12 @@ def test_a_server_that_never_ends_is_left_in_time(reply: Reply) -> None:
 
 
 def test_the_reason_says_how_long_it_waited() -> None:
-    reason, _ = fail(Reply(data=b"", drip_s=0.1, endless=True), timeout_s=0.5)
+    reason, _ = fail(Reply(data=b"H", drip_s=0.1, endless=True), timeout_s=0.5)
     assert reason.endswith("no whole answer within 0.5 s")
 
 
 def test_the_reason_says_what_went_wrong_before() -> None:
-    reason, _ = fail(ERROR, Reply(data=b"", drip_s=0.1, endless=True), timeout_s=2.0)
+    reason, _ = fail(ERROR, Reply(data=b"H", drip_s=0.1, endless=True), timeout_s=2.0)
     assert "within 2 s; before that, http://" in reason
     assert reason.endswith("HTTP 500: database is away")
 

@@ -52,7 +52,7 @@ def rows_of(table: sa.Table, ids: dict[str, list[int]]) -> st.SearchStrategy[lis
     if any(values.is_empty for values in columns.values()):
         return st.just([])
     if "id" in table.c:
-        columns["id"] = st.integers(1, 2**62)
+        columns = {"id": st.integers(1, 2**62), **columns}
     constraints = [c for c in table.constraints if isinstance(c, sa.UniqueConstraint)]
     once = [tuple(c.name for c in each.columns) for each in (*constraints, table.primary_key)]
     unique = tuple((lambda row, names=names: tuple(row[n] for n in names)) for names in once)

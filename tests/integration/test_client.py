@@ -1,0 +1,264 @@
+"""The verbs that lock, disable, note and list workers, against a real server."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from farmhand.tables.farm import masters
+from tests.allocators import (
+    Allocator,
+    add_masters,
+    add_workers,
+    make_places_database,
+    run_slavealloc,
+    running_allocator,
+)
+from tests.farm import Finished
+
+pytestmark = pytest.mark.integration
+
+
+class Ask(Protocol):
+    """Runs a verb against the server."""
+
+    def __call__(self, *args: str) -> Finished: ...
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("client")
+
+
+@pytest.fixture(scope="module")
+def allocator(state: Path) -> Iterator[Allocator]:
+    """Masters bm1 to bm3 of prod, bm3 disabled, and bm4 of try; each test has its own worker."""
+    engine = make_places_database(f"sqlite:///{state}/places.sqlite")
+    add_masters(engine, 3)
+    add_masters(engine, 1, pool="try")
+    with engine.begin() as connection:
+        connection.execute(masters.update().where(masters.c.id == 3).values(enabled=False))
+    add_workers(engine, [f"bld-{n:02}" for n in range(1, 16)])
+    add_workers(engine, ["try-01", "try-02"], pool="try", notes="n" * 70)
+    with running_allocator(engine, state=state) as allocator:
+        yield allocator
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def ask(state: Path, allocator: Allocator) -> Ask:
+    return partial(run_slavealloc, state, "-A", allocator.url)
+
+
+def worker(allocator: Allocator, name: str) -> dict[str, Any]:
+    row: dict[str, Any] = allocator.get(f"/api/slaves/{name}?byname=1").json()
+    return row
+
+
+def test_a_locked_worker_goes_to_its_master(ask: Ask, allocator: Allocator) -> None:
+    done = ask("lock", "bld-01", "bm2", "-v")
+    assert (done.code, done.out) == (0, "bld-01 is now locked to bm2; it was not locked\n")
+    assert "bm2" in allocator.gettac("bld-01").text
+    done = ask("lock", "BLD-01", "bm1", "--json")
+    assert done.json == {
+        "slave": "bld-01",
+        "locked_master": "bm1",
+        "previous_locked_master": "bm2",
+        "changed": True,
+        "dry_run": False,
+    }
+
+
+def test_a_lock_that_is_there_stays(ask: Ask) -> None:
+    ask("lock", "bld-02", "bm2")
+    done = ask("lock", "bld-02", "bm2", "-v")
+    assert (done.code, done.out) == (0, "bld-02 is already locked to bm2\n")
+
+
+def test_a_lock_to_a_disabled_master_of_another_pool_warns(ask: Ask, allocator: Allocator) -> None:
+    done = ask("lock", "try-01", "bm3")
+    assert (done.code, done.out) == (0, "")
+    assert "master bm3 is disabled: try-01 gets no allocation until it is enabled" in done.err
+    assert "master bm3 is of pool prod, and try-01 is not" in done.err
+    assert worker(allocator, "try-01")["locked_masterid"] == 3
+
+
+def test_an_unlocked_worker_is_free_and_cannot_be_unlocked_twice(
+    ask: Ask, allocator: Allocator
+) -> None:
+    ask("lock", "bld-03", "bm2")
+    done = ask("lock", "-u", "bld-03", "-v")
+    assert (done.code, done.out) == (0, "bld-03 is now unlocked; it was locked to bm2\n")
+    assert worker(allocator, "bld-03")["locked_masterid"] is None
+    done = ask("lock", "-u", "bld-03")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("bld-03 is not locked\n")
+
+
+def test_a_disabled_worker_has_the_note_that_says_why(ask: Ask, allocator: Allocator) -> None:
+    done = ask("disable", "bld-04", "-m", "bug 1: disk", "--json")
+    assert done.json == {
+        "slave": "bld-04",
+        "enabled": False,
+        "previous_enabled": True,
+        "notes": "bug 1: disk",
+        "previous_notes": None,
+        "changed": True,
+        "dry_run": False,
+    }
+    assert worker(allocator, "bld-04")["enabled"] is False
+    assert worker(allocator, "bld-04")["notes"] == "bug 1: disk"
+
+
+def test_a_note_is_kept_also_where_the_state_stays(ask: Ask, allocator: Allocator) -> None:
+    ask("disable", "bld-05", "-m", "bug 1")
+    done = ask("disable", "bld-05", "-m", "bug 2", "-v")
+    assert done.out == (
+        'bld-05 is already disabled; its notes are now "bug 2"; they were "bug 1"\n'
+    )
+    assert worker(allocator, "bld-05")["notes"] == "bug 2"
+
+
+def test_enabling_keeps_the_notes_and_says_so(ask: Ask, allocator: Allocator) -> None:
+    ask("disable", "bld-06", "-m", "bug 1")
+    assert ask("enable", "bld-06", "-v").out == (
+        'bld-06 is now enabled; its notes are kept: "bug 1"\n'
+    )
+    ask("disable", "bld-06")
+    assert ask("disable", "-e", "bld-06", "-m", "", "-v").out == (
+        'bld-06 is now enabled; its notes are now none; they were "bug 1"\n'
+    )
+    row = worker(allocator, "bld-06")
+    assert (row["enabled"], row["notes"]) == (True, None)
+
+
+def test_notes_are_printed_and_replaced(ask: Ask) -> None:
+    assert ask("notes", "bld-07").out == "bld-07 has no notes\n"
+    assert ask("notes", "bld-07", "-m", "line 1\nline 2", "-v").out == (
+        'bld-07: its notes are now "line 1\\nline 2"; they were none\n'
+    )
+    assert ask("notes", "bld-07").out == "line 1\nline 2\n"
+    assert ask("notes", "bld-07", "-m", "ü", "--json").json == {
+        "slave": "bld-07",
+        "notes": "ü",
+        "previous_notes": "line 1\nline 2",
+        "changed": True,
+        "dry_run": False,
+    }
+    assert ask("notes", "bld-07", "--json").json == {"slave": "bld-07", "notes": "ü"}
+
+
+def test_notes_that_are_too_long_are_refused_by_the_server(ask: Ask) -> None:
+    done = ask("notes", "bld-07", "-m", "x" * 16001)
+    assert done.code == 2
+    assert "notes: String should have at most 16000 characters" in done.err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("lock", "bld-08", "bm1"), "would be locked to bm1; it is not locked"),
+        (("lock", "-u", "bld-09"), "would be unlocked; it is locked to bm2"),
+        (("disable", "bld-09", "-m", "x"), "would be disabled; its notes would be x; they are y"),
+        (("notes", "bld-09", "-m", "x"), "its notes would be x; they are y"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_dry_run_says_what_it_would_do_and_does_not(
+    ask: Ask, allocator: Allocator, args: tuple[str, ...], said: str
+) -> None:
+    allocator.put("/api/slaves/bld-09?byname=1", {"locked_masterid": 2, "notes": "y"})
+    before = allocator.get("/api/slaves").json()
+    done = ask(*args, "--dry-run")
+    assert done.code == 0
+    assert said in done.out.replace('"', "")
+    assert ask(*args, "--dry-run", "--json").json["dry_run"] is True
+    assert allocator.get("/api/slaves").json() == before
+
+
+def test_changes_say_nothing_on_stdout_to_cron(ask: Ask) -> None:
+    for args in (("lock", "bld-10", "bm1"), ("disable", "bld-10"), ("notes", "bld-10", "-m", "x")):
+        done = ask(*args)
+        assert (done.code, done.out, done.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("lock", "blb-01", "bm1"), 'no worker is called "blb-01"; did you mean "bld-01"'),
+        (("lock", "bld-11", "bm-1"), 'no master is called "bm-1"; did you mean "bm1"'),
+        (("lock", "-u", "zzz"), 'no worker is called "zzz"\n'),
+        (("disable", "zzz"), 'no worker is called "zzz"\n'),
+        (("enable", "zzz"), 'no worker is called "zzz"\n'),
+        (("notes", "zzz"), 'no worker is called "zzz"\n'),
+        (("notes", "zzz", "-m", "x"), 'no worker is called "zzz"\n'),
+        (("history", "zzz"), 'no worker is called "zzz"\n'),
+        (("history", "é\udce9"), "no worker is called"),
+        (("notes", "bld-11.example.com"), "give the name without its domain\n"),
+        (("gettac", "bld-11", "bld-11.example.com"), "give the name without its domain\n"),
+        (("workers", "--pool", "prdo"), 'no pool is called "prdo"; did you mean "prod"?\n'),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_the_nearest_one(
+    ask: Ask, args: tuple[str, ...], said: str
+) -> None:
+    done = ask(*args)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_workers_are_listed_one_a_line(ask: Ask, allocator: Allocator) -> None:
+    allocator.gettac("try-02")
+    done = ask("workers", "--pool", "try", "--enabled")
+    head, *rows = done.out.splitlines()
+    assert head.split("  ")[0] == "worker"
+    assert [row.split()[0] for row in rows] == ["try-01", "try-02"]
+    assert rows[1].split()[1:6] == ["enabled", "try", "bm4", "just", "now"]
+    assert rows[1].endswith(" " + "n" * 59 + "…")
+
+
+def test_workers_are_filtered_by_each_option(ask: Ask, allocator: Allocator) -> None:
+    allocator.put("/api/slaves/bld-12?byname=1", {"enabled": False})
+
+    def names(*args: str) -> set[str]:
+        return {row["name"] for row in ask("workers", "--json", *args).json}
+
+    assert names() == {row["name"] for row in allocator.get("/api/slaves").json()}
+    assert names("--pool", "try") == {"try-01", "try-02"}
+    assert names("--pool", "try", "--pool", "prod", "--purpose", "purpose") == names()
+    assert "bld-12" in names("--disabled", "--environment", "environment")
+    assert "bld-12" not in names("--enabled")
+    assert ask("workers", "--pool", "try", "--disabled").out == "no workers\n"
+
+
+def test_json_of_lists_is_the_apis(ask: Ask, allocator: Allocator) -> None:
+    assert ask("workers", "--json").json == allocator.get("/api/slaves").json()
+    assert ask("masters", "--json").json == allocator.get("/api/masters").json()
+    allocator.gettac("bld-13")
+    history = allocator.get("/api/slaves/bld-13/history?byname=1").json()
+    assert ask("history", "bld-13", "--json").json == history
+
+
+def test_masters_are_listed_with_how_many_they_serve(ask: Ask, allocator: Allocator) -> None:
+    allocator.put("/api/masters/4", {"notes": "drain on Monday"})
+    allocator.gettac("try-02")
+    head, *rows = ask("masters").out.splitlines()
+    assert head.split() == ["master", "address", "pool", "state", "live", "workers", "notes"]
+    assert [row.split()[:4] for row in rows][2:] == [
+        ["bm3", "bm3.example.com:9003", "prod", "disabled"],
+        ["bm4", "bm4.example.com:9004", "try", "enabled"],
+    ]
+    assert rows[3].split()[4:] == ["1", "drain", "on", "Monday"]
+
+
+def test_history_says_where_and_why_and_who_decided(ask: Ask, allocator: Allocator) -> None:
+    assert ask("history", "bld-14").out == "bld-14 was never sent to a master\n"
+    allocator.gettac("bld-14")
+    ask("disable", "bld-14")
+    allocator.gettac("bld-14")
+    head, *rows = ask("history", "bld-14").out.splitlines()
+    assert head.split() == ["at", "master", "reason", "decided", "by"]
+    assert [row.split()[1:3] for row in rows][0] == ["none", "disabled"]
+    assert rows[1].split()[2] == "chosen"

@@ -1,0 +1,94 @@
+"""A load that is killed leaves nothing; a dump or load that is large stays small in memory."""
+
+import os
+import signal
+import subprocess
+import time
+import tracemalloc
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from slavealloc.dbadmin import dump_database, init_database, load_database
+from tests.bulk_farm import (
+    LATE,
+    command,
+    count,
+    dump,
+    environ,
+    is_shipped,
+    make_allocation,
+    make_dump,
+    make_run,
+    make_worker,
+    opened,
+)
+
+pytestmark = pytest.mark.integration
+MANY = 60_000
+LIMIT_S = 60
+MOST_MEMORY = 8 * 2**20  # rows as dictionaries would be five times as much
+
+
+@pytest.fixture
+def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database as dbinit makes it."""
+    monkeypatch.chdir(tmp_path)
+    init_database(make_run(), database_url, None, force=False)
+    return database_url
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A dump that takes seconds to load."""
+    path = tmp_path / "large.dump"
+    allocations = [
+        ("allocations", make_allocation(i, 1, None, LATE + timedelta(microseconds=i)))
+        for i in range(1, MANY + 1)
+    ]
+    path.write_bytes(make_dump([("workers", make_worker(1, pool_id=None)), *allocations]))
+    return path
+
+
+def is_writing(url: str) -> bool:
+    """Whether a transaction that writes is under way."""
+    with opened(url) as engine, engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            return Path(f"{engine.url.database}-journal").exists()
+        statement = "SELECT MAX(trx_rows_modified) FROM information_schema.innodb_trx"
+        return int(connection.scalar(sa.text(statement)) or 0) > 2_000
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_a_load_that_is_killed_leaves_the_database_empty(
+    url: str, file: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        command("dbload", "-D", url, str(file)), cwd=tmp_path, env=environ(tmp_path)
+    )
+    deadline = time.monotonic() + LIMIT_S
+    while not is_writing(url):
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert count(url, "workers") == 0
+    assert is_shipped(dump(url, tmp_path))
+    load_database(make_run(), url, file, scrub=False)
+    assert count(url, "allocations") == MANY
+
+
+def test_memory_does_not_grow_with_the_rows(url: str, file: Path, tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        load_database(make_run(), url, file, scrub=False)
+        dump_database(make_run(), url, tmp_path / "again.dump")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    again = (tmp_path / "again.dump").read_bytes()
+    assert again.count(b'"allocations"') == MANY
+    assert peak < MOST_MEMORY
