@@ -43,6 +43,7 @@ setup(
         "starlette>=1.0",
         "tenacity>=9",
         "typing_extensions>=4.12",
+        "urllib3>=2",
         "uvicorn>=0.40",
         "uvloop>=0.21",
     ],

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from farmhand import __version__
 from farmhand.conflicts import retried
+from farmhand.errors import BadInput
 from slavealloc import queries, rest_queries
 from slavealloc.pages import make_pages, normalize_name
 from slavealloc.places import Places
@@ -114,7 +115,7 @@ class Api:
         table, row = _find_table(request), _find_row(request)
         edit = parse_edit(table, await _read_body(request))
         if isinstance(edit.get("template"), str):
-            check_template(edit["template"])
+            _check_template(edit["template"])
 
         def write(connection: Connection) -> bool:
             queries.lock_places(connection)
@@ -123,6 +124,13 @@ class Api:
         if not await self._transact(write):
             raise HTTPException(404, f"{table} has no row {request.path_params['key']!a}")
         return answer_json({"success": True})
+
+
+def _check_template(text: str) -> None:
+    try:
+        check_template(text)
+    except BadInput as err:
+        raise BadInput(f"template: {err}") from err
 
 
 def _find_table(request: Request) -> str:

@@ -187,8 +187,8 @@ SHOWN_BESIDE: Mapping[str, frozenset[str]] = {
 
 
 @lru_cache
-def _adapter(edit: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(edit)
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(RESOURCES[name].edit)
 
 
 def parse_edit(name: str, body: bytes) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def parse_edit(name: str, body: bytes) -> dict[str, Any]:
         raise BadInput(unknown("field", strange[0], settable))
     edit = {key: value for key, value in sent.items() if key in settable}
     try:
-        checked = _adapter(resource.edit).validate_python(edit)
+        checked = _adapter(name).validate_python(edit)
     except ValidationError as err:
         first = err.errors(include_url=False, include_input=False)[0]
         raise BadInput(f"{first['loc'][0]}: {first['msg']}") from err

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import queue
 import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -141,6 +142,7 @@ def test_a_database_that_restarts_is_503_meanwhile_and_nothing_is_lost(
         engine.dispose()
 
 
+@pytest.mark.soak  # 20 s pass until a server gives a connection up
 def test_a_database_that_hangs_is_503_in_time(
     mariadb: services.DatabaseServer, tmp_path: Path
 ) -> None:
@@ -163,20 +165,17 @@ def test_a_database_that_hangs_is_503_in_time(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 4 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small file system can't be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+def small_disk() -> Iterator[Path]:
+    """A file system of its own, of 4 MiB; not among pytest's folders, which it cleans up itself."""
+    with tempfile.TemporaryDirectory(prefix="farm-disk-") as place:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place]
+        mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+        if mounted.returncode != 0:
+            pytest.skip(f"a small file system can't be mounted here: {mounted.stderr.strip()}")
+        try:
+            yield Path(place)
+        finally:
+            subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def fill(disk: Path) -> Path:
@@ -192,11 +191,12 @@ def test_a_full_disk_is_503_and_nothing_is_half_written(small_disk: Path, tmp_pa
     engine = make_farm(f"sqlite:///{small_disk}/farm.sqlite")
     with running_allocator(engine, state=tmp_path) as allocator:
         assert allocator.gettac(NAMES[0]).status_code == 200
+        before = homes(engine)
         filler = fill(small_disk)
         storm = ask_all([allocator.url], NAMES, concurrency=LANES)
         assert set(storm.statuses) <= {200, 503}
         assert storm.statuses[503] > len(NAMES) / 2
-        assert told(storm) == homes(engine) | {NAMES[0]: told(storm).get(NAMES[0])}
+        assert homes(engine) == before | told(storm)
         filler.unlink()
         assert_whole(engine, [allocator])
         with engine.connect() as connection:

@@ -1,19 +1,20 @@
 """The verbs that lock, disable, note and list workers, against a real server."""
 
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from farmhand.tables.farm import masters
+from slavealloc.cli import main
 from tests.allocators import (
     Allocator,
     add_masters,
     add_workers,
     make_places_database,
-    run_slavealloc,
     running_allocator,
 )
 from tests.farm import Finished
@@ -21,20 +22,26 @@ from tests.farm import Finished
 pytestmark = pytest.mark.integration
 
 
-class Ask(Protocol):
-    """Runs a verb against the server."""
+Ask = Callable[..., Finished]
 
-    def __call__(self, *args: str) -> Finished: ...
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    """Commands set up logging and signals for the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    signals = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGALRM)]
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    for number, action in signals:
+        signal.signal(number, action)
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("client")
-
-
-@pytest.fixture(scope="module")
-def allocator(state: Path) -> Iterator[Allocator]:
+def allocator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Allocator]:
     """Masters bm1 to bm3 of prod, bm3 disabled, and bm4 of try; each test has its own worker."""
+    state = tmp_path_factory.mktemp("client")
     engine = make_places_database(f"sqlite:///{state}/places.sqlite")
     add_masters(engine, 3)
     add_masters(engine, 1, pool="try")
@@ -47,9 +54,15 @@ def allocator(state: Path) -> Iterator[Allocator]:
     engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def ask(state: Path, allocator: Allocator) -> Ask:
-    return partial(run_slavealloc, state, "-A", allocator.url)
+@pytest.fixture
+def ask(allocator: Allocator) -> Ask:
+    """Runs a verb against the server, in this process."""
+
+    def run(*args: str) -> Finished:
+        done = CliRunner().invoke(main, ["-A", allocator.url, *args])
+        return Finished(code=done.exit_code, out=done.stdout, err=done.stderr)
+
+    return run
 
 
 def worker(allocator: Allocator, name: str) -> dict[str, Any]:
@@ -212,7 +225,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest_one(
 def test_workers_are_listed_one_a_line(ask: Ask, allocator: Allocator) -> None:
     allocator.gettac("try-02")
     done = ask("workers", "--pool", "try", "--enabled")
-    head, *rows = done.out.splitlines()
+    head, *rows = done.out.strip().splitlines()
     assert head.split("  ")[0] == "worker"
     assert [row.split()[0] for row in rows] == ["try-01", "try-02"]
     assert rows[1].split()[1:6] == ["enabled", "try", "bm4", "just", "now"]
@@ -244,7 +257,7 @@ def test_json_of_lists_is_the_apis(ask: Ask, allocator: Allocator) -> None:
 def test_masters_are_listed_with_how_many_they_serve(ask: Ask, allocator: Allocator) -> None:
     allocator.put("/api/masters/4", {"notes": "drain on Monday"})
     allocator.gettac("try-02")
-    head, *rows = ask("masters").out.splitlines()
+    head, *rows = ask("masters").out.strip().splitlines()
     assert head.split() == ["master", "address", "pool", "state", "live", "workers", "notes"]
     assert [row.split()[:4] for row in rows][2:] == [
         ["bm3", "bm3.example.com:9003", "prod", "disabled"],
@@ -258,7 +271,7 @@ def test_history_says_where_and_why_and_who_decided(ask: Ask, allocator: Allocat
     allocator.gettac("bld-14")
     ask("disable", "bld-14")
     allocator.gettac("bld-14")
-    head, *rows = ask("history", "bld-14").out.splitlines()
+    head, *rows = ask("history", "bld-14").out.strip().splitlines()
     assert head.split() == ["at", "master", "reason", "decided", "by"]
-    assert [row.split()[1:3] for row in rows][0] == ["none", "disabled"]
-    assert rows[1].split()[2] == "chosen"
+    assert [row.split()[2] for row in rows] == ["disabled", "chosen"]
+    assert rows[0].split()[1] == "none"
