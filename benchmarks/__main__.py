@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from benchmarks import pending, startup
+from benchmarks import gettac, pending, startup
 
 
 def main() -> None:
@@ -14,6 +14,9 @@ def main() -> None:
     print(f"## {rows:,} pending requests → machines needed (`python -m benchmarks.pending`)\n")
     head = ["database", "schema", "method", "ms", "× faster than naive", "÷ bare query", "MiB"]
     print_markdown(head, pending.table(rows))
+    count = gettac.WORKERS // 10 if "quick" in sys.argv else gettac.WORKERS
+    print(f"## {count:,} workers ask for their tac (`python -m benchmarks.gettac`)\n")
+    print_markdown(gettac.HEAD.split("|"), gettac.table(count))
     print("## Start-up, median of a whole process (`benchmarks/startup.py`)\n")
     head = ["command", "ms", "÷ bare interpreter", "× faster than aws --version"]
     print_markdown(head, startup.table())

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from farmhand import config
 from farmhand.command import Result, Run
+from farmhand.config_file import find_config
 from farmhand.db import find_farm_db, format_url, make_engine, open_farm_db, reaching
 from farmhand.errors import BadInput
 from farmhand.output import format_time, print_json, print_lines, print_table
@@ -25,7 +26,7 @@ HIDDEN = "(hidden)"
 
 def load_settings(run: Run, secrets: Path | None, section: str | None) -> config.Settings:
     """Load farmhand.yml; raises BadInput where there is none."""
-    path = config.find_config(run.config_path, run.environ)
+    path = find_config(run.config_path, run.environ)
     if path is None:
         raise BadInput("no configuration: give -c FILE, or set FARMHAND_CONFIG")
     return config.load(path, section, environ=run.environ, secrets=secrets)
@@ -71,7 +72,7 @@ def show_version(run: Run, secrets: Path | None) -> Result:
 def _find_database(run: Run, secrets: Path | None) -> tuple[URL, bool]:
     """Find the farm database; a configuration file is not needed where nothing names one."""
     configured = None
-    if config.find_config(run.config_path, run.environ) is not None:
+    if find_config(run.config_path, run.environ) is not None:
         database = load_settings(run, secrets, "").database
         configured = database.get_secret_value() if database else None
     return find_farm_db(configured, run.environ)

@@ -13,8 +13,8 @@ def place_workers(
     `masters` are all masters, by id; `loads` counts live workers, the ones that ask included.
 
     A locked worker goes to its master; else to the enabled master of its pool that serves fewest
-    other live workers of its silo. Among equals it stays where it is, else the lowest id wins; so
-    within a silo the counts never get further apart than 1, and asking again moves nobody.
+    other live workers of its silo. Among equals it stays where it is, else the lowest id wins. So
+    once all of a silo have asked, its counts are at most 1 apart, and asking again moves nobody.
     """
     pools: dict[int, list[int]] = {}
     for master in sorted(masters.values(), key=lambda each: each.id):

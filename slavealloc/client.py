@@ -13,6 +13,7 @@ import requests
 
 from farmhand import config
 from farmhand.command import Result, Run
+from farmhand.config_file import find_config
 from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
 from farmhand.output import print_json, print_lines, print_table
 from slavealloc import client_report as report
@@ -42,7 +43,7 @@ def _reaching(run: Run, api_url: str | None) -> Iterator[Server]:
 
 
 def _configured_url(run: Run) -> str | None:
-    path = config.find_config(run.config_path, run.environ)
+    path = find_config(run.config_path, run.environ)
     if path is None:
         return None
     section = config.load(path, "slavealloc", environ=run.environ).sections.get("slavealloc")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farmhand.config_file import find_config
 from farmhand.errors import BadInput
 from farmhand.state import find_state_directory
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 # As in the section's dataclass, whose library alone takes longer to import than all of a run.
 ALLOCATOR_URL = "http://slavealloc/gettac/SLAVE"
 TIMEOUT_S = 60.0
-USUAL_CONFIGS = (Path("farmhand.yml"), Path("/etc/farmhand/farmhand.yml"))
 
 LAST_TWISTD = "/tools/buildbot/bin/twistd"
 URL = re.compile(r"https?://[^\s/]+(/\S*)?")
@@ -74,15 +74,12 @@ def load_settings(run: Run, options: Options) -> Settings:
 
 def _load_section(run: Run) -> RunSlave | None:
     """Read the section `runslave`, where there is a file; without one nothing slow is imported."""
-    named = run.config_path is not None or run.environ.get("FARMHAND_CONFIG")
-    if not named and not any(path.exists() for path in USUAL_CONFIGS):
+    path = find_config(run.config_path, run.environ)
+    if path is None:
         return None
     from farmhand import config
     from slavealloc.config import RunSlave
 
-    path = config.find_config(run.config_path, run.environ)
-    if path is None:
-        return None
     settings = config.load(path, "runslave", environ=run.environ)
     section = settings.sections.get("runslave")
     return section if isinstance(section, RunSlave) else None

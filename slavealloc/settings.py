@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from farmhand import config
+from farmhand.config_file import find_config
 from farmhand.db import FarmDb, find_farm_db, open_farm_db, parse_url
 from farmhand.state import find_state_directory, make_writable
 from slavealloc.config import SlaveAlloc
@@ -45,7 +46,7 @@ def load_settings(
 
     Raises BadInput where the file or the URL is wrong.
     """
-    path = config.find_config(config_path, environ)
+    path = find_config(config_path, environ)
     farm, section, configured = environ.get("FARMHAND_FARM") or DEFAULT_FARM, SlaveAlloc(), None
     if path is not None:
         settings = config.load(path, "slavealloc", environ=environ)

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from farmhand import config
 from farmhand.command import Run
+from farmhand.config_file import find_config
 from farmhand.db import FarmDb, find_farm_db, open_farm_db
 from farmhand.errors import BadInput
 from farmhand.state import find_state_directory, make_writable
@@ -105,7 +106,7 @@ def load_settings(run: Run, secrets: Path | None, regions: tuple[str, ...]) -> W
 
     Raises BadInput where it is missing or wrong, with file, line and key.
     """
-    path = config.find_config(run.config_path, run.environ)
+    path = find_config(run.config_path, run.environ)
     if path is None:
         raise BadInput(
             "no configuration: give -c FILE, set FARMHAND_CONFIG, or write ./farmhand.yml or "

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from farmhand.config import SECTIONS, Settings, find_config, load
+from farmhand.config import SECTIONS, Settings, load
+from farmhand.config_file import find_config
 from farmhand.errors import BadInput
 from watch_pending.config import WatchPending
 

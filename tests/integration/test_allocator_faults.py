@@ -103,9 +103,11 @@ def told(storm: Storm) -> dict[str, tuple[str, int] | None]:
     return {answer.name: answer.master for answer in storm.answers if answer.status == 200}
 
 
-def assert_whole(engine: sa.Engine, servers: Sequence[Allocator]) -> None:
+def assert_whole(
+    engine: sa.Engine, servers: Sequence[Allocator], names: Sequence[str] = NAMES
+) -> None:
     """All are served what is stored, evenly, and history has no move twice."""
-    storm = ask_all([server.url for server in servers], NAMES, concurrency=LANES)
+    storm = ask_all([server.url for server in servers], names, concurrency=LANES)
     assert is_calm(storm.statuses), storm.statuses
     assert told(storm) == homes(engine)
     counts = balance(engine).values()
@@ -208,15 +210,16 @@ def test_a_full_disk_is_503_and_nothing_is_half_written(small_disk: Path, tmp_pa
 
 
 def test_a_killed_server_takes_no_answer_back(database_url: str, tmp_path: Path) -> None:
-    engine = make_farm(database_url)
+    names = [f"w{number:04}" for number in range(3000)]
+    engine = make_farm(database_url, names)
     with running_two(engine, tmp_path) as (killed, other):
         storms: list[Storm] = []
         urls = [killed.url, other.url]
         asking = threading.Thread(
-            target=lambda: storms.append(ask_all(urls, NAMES, concurrency=LANES))
+            target=lambda: storms.append(ask_all(urls, names, concurrency=LANES))
         )
         asking.start()
-        while sum(balance(engine).values()) < len(NAMES) / 5:
+        while sum(balance(engine).values()) < len(names) / 10:
             assert asking.is_alive(), "nobody was placed"
         killed.process.kill()
         asking.join()
@@ -225,11 +228,11 @@ def test_a_killed_server_takes_no_answer_back(database_url: str, tmp_path: Path)
         assert set(storm.statuses) == {0, 200}
         assert storm.statuses[0] <= 2 * LANES
         assert answered == {name: stored[name] for name in answered}
-        unanswered = [name for name in NAMES if name not in answered]
+        unanswered = [name for name in names if name not in answered]
         again = ask_all([other.url], unanswered, concurrency=LANES)
         assert is_calm(again.statuses)
         assert answered | told(again) == homes(engine)
-        assert_whole(engine, [other])
+        assert_whole(engine, [other], names)
     engine.dispose()
 
 

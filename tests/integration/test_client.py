@@ -1,8 +1,10 @@
 """The verbs that lock, disable, note and list workers, against a real server."""
 
 import logging
+import re
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.integration
 
 
 Ask = Callable[..., Finished]
+MANUAL = Path(__file__).parents[2] / "docs/slavealloc-commands.md"
 
 
 @pytest.fixture(autouse=True)
@@ -275,3 +278,25 @@ def test_history_says_where_and_why_and_who_decided(ask: Ask, allocator: Allocat
     assert head.split() == ["at", "master", "reason", "decided", "by"]
     assert [row.split()[2] for row in rows] == ["disabled", "chosen"]
     assert rows[0].split()[1] == "none"
+
+
+@pytest.mark.parametrize(
+    ("verb", "args"),
+    [
+        ("gettac", ("bld-15",)),
+        ("lock", ("bld-15", "bm1")),
+        ("disable", ("bld-15",)),
+        ("notes", ("bld-15", "-m", "x")),
+        ("history", ("bld-15",)),
+    ],
+)
+def test_every_key_of_json_is_documented_and_no_other(
+    ask: Ask, verb: str, args: tuple[str, ...]
+) -> None:
+    ask("gettac", "bld-15")
+    said = ask(verb, *args, "--json").json
+    section = (
+        MANUAL.read_text("utf-8").partition(f"## `slavealloc {verb}`")[2].partition("\n## ")[0]
+    )
+    keys = set(said[0] if isinstance(said, list) else said)
+    assert keys == set(re.findall(r'"(\w+)"', section))

@@ -173,7 +173,7 @@ def test_a_jacuzzi_is_replaced_and_others_stay(url: str, tmp_path: Path) -> None
         ("jacuzzis.csv", "b,nobody", 'jacuzzis.csv:4: worker: unknown worker "nobody"'),
         ("linux64.tac.j2", "{{ nonsense }}", "linux64.tac.j2:1: unknown field"),
         ("linux64.tac.j2", "{% if %}", "linux64.tac.j2:"),
-        ("production-masters.json", "x", "production-masters.json:23: is not valid JSON"),
+        ("production-masters.json", "x", "production-masters.json:21: is not valid JSON"),
     ],
 )
 @only_sqlite

@@ -197,7 +197,8 @@ def test_nobody_is_sent_to_a_disabled_master(masters: list[Master], workers: lis
 def test_when_all_have_asked_each_silo_is_even(
     masters: list[Master], workers: list[Worker], batch: int, chance: random.Random
 ) -> None:
-    now = {worker.id: worker for worker in workers}
+    """Nobody is disabled: who leaves may leave a gap, until the others ask again."""
+    now = {worker.id: replace(worker, enabled=True) for worker in workers}
     order = list(now)
     chance.shuffle(order)
     for start in range(0, len(order), batch):
@@ -215,6 +216,7 @@ def test_when_all_have_asked_each_silo_is_even(
 
 @given(masters_drawn, workers_drawn)
 def test_asking_again_moves_nobody(masters: list[Master], workers: list[Worker]) -> None:
+    workers = [replace(worker, enabled=True) for worker in workers]
     first = place_workers(workers, by_id(masters), count(workers))
     settled = [settle(worker, answer) for worker, answer in zip(workers, first, strict=True)]
     again = place_workers(settled, by_id(masters), count(settled))

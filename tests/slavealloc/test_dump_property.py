@@ -52,7 +52,7 @@ def rows_of(table: sa.Table, ids: dict[str, list[int]]) -> st.SearchStrategy[lis
     if any(values.is_empty for values in columns.values()):
         return st.just([])
     if "id" in table.c:
-        columns = {"id": st.integers(1, 2**62), **columns}
+        columns["id"] = st.integers(1, 2**62)
     constraints = [c for c in table.constraints if isinstance(c, sa.UniqueConstraint)]
     once = [tuple(c.name for c in each.columns) for each in (*constraints, table.primary_key)]
     unique = tuple((lambda row, names=names: tuple(row[n] for n in names)) for names in once)
@@ -73,7 +73,7 @@ def farms(draw: st.DrawFn) -> Rows:
             shipped = enumerate(SHIPPED_TEMPLATES, first)
             rows += [{"id": id_, "name": name, "template": None} for id_, name in shipped]
         ids[table.name] = [row["id"] for row in rows if "id" in row]
-        drawn += [(table.name, row) for row in rows]
+        drawn += [(table.name, {c.name: row[c.name] for c in table.c}) for row in rows]
     return drawn
 
 

@@ -31,7 +31,7 @@ runslave:
 
 @pytest.fixture(autouse=True)
 def _no_usual_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(runslave_settings, "USUAL_CONFIGS", (tmp_path / "none.yml",))
+    monkeypatch.chdir(tmp_path)
 
 
 def make_run(config: Path | None = None, **environ: str) -> Run:
