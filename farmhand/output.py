@@ -54,10 +54,15 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str
         table.add_row(*(Text(one_line(str(cell))) for cell in row))
     with console.capture() as drawn:
         console.print(table)
-    _say(drawn.get())
+    _say(drawn.get().rstrip("\n"))
 
 
-def _say(text: str) -> None:
+def print_text(text: str) -> None:
+    """Print a text as it is, tabs and line ends and all."""
+    _say(text, end="")
+
+
+def _say(text: str, end: str = "\n") -> None:
     """Print at once; who closes the pipe, as `head` does, has read enough: go on.
 
     What stdout's encoding has not, as ASCII has no "→" and UTF-8 no half of a pair, is escaped.
@@ -65,6 +70,6 @@ def _say(text: str) -> None:
     try:
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        print(text, flush=True)  # noqa: T201 - stdout is for results
+        print(text, end=end, flush=True)  # noqa: T201 - stdout is for results
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

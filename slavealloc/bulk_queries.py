@@ -23,6 +23,7 @@ from slavealloc.import_plan import (
     Stored,
 )
 from slavealloc.importing import Key
+from slavealloc.queries import lock_places
 
 BATCH = 1_000
 # A file's column → the table that it names a row of; ours is that column with `_id`.
@@ -41,16 +42,13 @@ NAMED = {**LOOK_UPS, "tac_template": farm.tac_templates}
 Ids = Mapping[str, Mapping[str, int]]
 
 
-def lock_places(connection: Connection) -> None:
+def lock_everything(connection: Connection) -> None:
     """Keep servers and other bulk verbs from writing before this transaction ends.
 
     The one row of schema_info is there to be locked even where no master is.
     """
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    lock_places(connection)
     connection.execute(sa.select(records.schema_info.c.id).with_for_update())
-    statement = sa.select(farm.masters.c.id).order_by(farm.masters.c.id).with_for_update()
-    connection.execute(statement)
 
 
 # Reading

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from farmhand.command import Result, Run, farm_command, plain_group
+from farmhand.errors import BadInput
 
 main = plain_group("slavealloc", help="Send each worker to its master, and see where they are.")
 main.params.append(
@@ -149,7 +150,7 @@ def lock(run: Run, api_url: str | None, unlock: bool, slave: str, master: str | 
     if unlock and master is None:
         return unlock_worker(run, _api(api_url), slave)
     if unlock or master is None:
-        raise click.UsageError("give SLAVE and MASTER, or -u and SLAVE")
+        raise BadInput("give SLAVE and MASTER, or -u and SLAVE")
     return lock_worker(run, _api(api_url), slave, master)
 
 

@@ -15,7 +15,7 @@ from farmhand import config
 from farmhand.command import Result, Run
 from farmhand.config_file import find_config
 from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
-from farmhand.output import print_json, print_lines, print_table
+from farmhand.output import print_json, print_lines, print_table, print_text
 from slavealloc import client_report as report
 from slavealloc.client_http import LISTED_MASTER, LISTED_WORKER, Refused, Server
 from slavealloc.client_report import Given, Row
@@ -91,7 +91,7 @@ def print_tacs(
         print_json([each.to_json() for each in given])
     for each in given:
         if each.tac and show and not run.json:
-            report.print_text(each.tac)
+            print_text(each.tac)
         if each.error:
             log.error("%s: %s", each.slave, each.error)
         elif show or run.json:

@@ -1,7 +1,5 @@
-"""How the verbs that ask the server tell what they found and did; pure but for `print_text`."""
+"""How the verbs that ask the server tell what they found and did; pure."""
 
-import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -188,13 +186,3 @@ def format_notes(before: str | None, after: str | None, *, dry_run: bool) -> str
     if dry_run:
         return f"its notes would be {new}; they are {old}"
     return f"its notes are now {new}; they were {old}"
-
-
-def print_text(text: str) -> None:
-    """Print to stdout as it is, tabs and all; who closes the pipe has read enough."""
-    try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -92,7 +92,7 @@ def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: boo
             if (read_revision(database.engine) or "") < newest_revision():
                 upgrade(database.engine)
         with database.begin() as connection:
-            bulk_queries.lock_places(connection)
+            bulk_queries.lock_everything(connection)
             rows = bulk_queries.count_rows(connection, TABLES)
             if rows and not force:  # since it was looked at
                 raise _not_empty(database.url, rows)
@@ -143,7 +143,7 @@ def load_database(run: Run, url: str | None, file: Path, *, scrub: bool) -> Resu
             database.begin() as connection,
         ):
             if not run.dry_run:
-                bulk_queries.lock_places(connection)
+                bulk_queries.lock_everything(connection)
             if rows := bulk_queries.count_rows(connection, TABLES):
                 raise _not_empty(database.url, rows)
             if not run.dry_run:
@@ -184,7 +184,7 @@ def import_files(run: Run, url: str | None, *, enable: bool, **files: Any) -> Re
         database.begin() as connection,
     ):
         if not run.dry_run:
-            bulk_queries.lock_places(connection)
+            bulk_queries.lock_everything(connection)
         state = bulk_queries.read_state(connection, rows)
         refuse(find_dangling(rows, state))
         plan = plan_import(rows, state)

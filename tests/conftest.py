@@ -1,5 +1,7 @@
 """Fixtures: nothing real by default; real services where a test is marked `integration`."""
 
+import logging
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +39,21 @@ def _no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
             raise RuntimeError("a unit test started a process: mark it `integration`")
 
         monkeypatch.setattr(subprocess, "Popen", refuse)
+
+
+@pytest.fixture
+def process_as_before() -> Iterator[None]:
+    """Commands set up logging and signals for the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    signals = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGALRM)]
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers = handlers
+    root.setLevel(level)
+    for number, action in signals:
+        signal.signal(number, action)
 
 
 def _require(request: pytest.FixtureRequest, service: str) -> None:

@@ -1,211 +1,30 @@
-"""The manual says what the code does: every command, option, exit code, key, code and link."""
+"""The manual says what the code does: every contract, example and link."""
 
 import re
-import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, fields
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner
 
 from farmhand import config as farmhand_config
-from farmhand.cli import main as farmhand_main
-from farmhand.errors import ExitCode
 from farmhand.metrics import LAST_SUCCESS, run_samples
 from farmhand.tables import records
+from slavealloc.config import RunSlave, SlaveAlloc
+from slavealloc.import_files import Paths, read_files
+from slavealloc.import_plan import State, find_dangling, plan_import
 from tests import builders, plans
+from tests.manual import DOCS, PAGES, ROOT, first_words, make_slug, read_sections
 from watch_pending import check, checks, config, originals, report
-from watch_pending.cli import main as watch_pending_main
 from watch_pending.models import Plan, Status
 from watch_pending.run import HELP, make_samples
 from watch_pending.userdata import make_fields, read_template, render_user_data
 
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *DOCS.rglob("*.md")], key=lambda path: path.relative_to(ROOT).as_posix()
-)
-PROGRAMS: Mapping[str, click.Group] = {
-    "watch-pending": watch_pending_main,
-    "farmhand": farmhand_main,
-}
-SCHEDULE = re.compile(r"(?:(?:\*|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:/\d+)?)")
 ENVIRON = {"SCHEDULER_DB_PASSWORD": "secret"}
-
-
-# Reading the manual
-
-
-def read_sections(path: Path) -> dict[str, str]:
-    """Heading, without # and backquotes → the text below it, up to the next heading."""
-    sections: dict[str, str] = {}
-    heading = ""
-    fenced = False
-    for line in path.read_text("utf-8").splitlines():
-        fenced ^= line.startswith("```")
-        if not fenced and (found := re.match(r"#+ (.*)", line)):
-            heading = found[1].replace("`", "")
-        sections[heading] = sections.get(heading, "") + line + "\n"
-    return sections
-
-
-def read_table(text: str) -> list[list[str]]:
-    """Rows of the tables in a text, without heads and rules."""
-    rows = [
-        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        for line in text.splitlines()
-        if line.startswith("|")
-    ]
-    rules = [index for index, row in enumerate(rows) if set("".join(row)) <= set("-:")]
-    heads = {index - 1 for index in rules}
-    return [row for index, row in enumerate(rows) if index not in heads and index not in rules]
-
-
-def first_words(text: str) -> list[str]:
-    """The backquoted word that each row of a table begins with."""
-    return [found[1] for row in read_table(text) if (found := re.match(r"`([^`]+)`", row[0]))]
-
-
-def slugs(path: Path) -> set[str]:
-    """The anchors that a page's headings make."""
-    headings = read_sections(path)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-# Commands
-
-
-def list_verbs(name: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
-    for verb, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from list_verbs(f"{name} {verb}", command)
-        else:
-            yield f"{name} {verb}", command
-
-
-VERBS = dict(pair for name, group in PROGRAMS.items() for pair in list_verbs(name, group))
-
-
-def flags_of(command: click.Command) -> set[str]:
-    return {flag for each in command.params if isinstance(each, click.Option) for flag in each.opts}
-
-
-def flags_in(text: str) -> set[str]:
-    """The flags in the first column of a text's tables."""
-    return {
-        flag for row in read_table(text) for flag in re.findall(r"`(-[\w-]+)`", row[0]) if row[0]
-    }
-
-
-def documented_flags(verb: str) -> set[str]:
-    sections = read_sections(DOCS / "commands.md")
-    common = sections["Options of every verb"]
-    always, _, changing = common.partition("Verbs that change something")
-    own = sections[verb]
-    flags = flags_in(always) | flags_in(own)
-    return flags | flags_in(changing) if "Changes something." in own else flags
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_its_section_and_nothing_else_has(verb: str) -> None:
-    sections = read_sections(DOCS / "commands.md")
-    named = {name for name in sections if name.split(" ")[0] in PROGRAMS}
-    assert verb in named
-    assert named == set(VERBS)
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_option_of_a_verb_is_documented_and_no_other(verb: str) -> None:
-    given = flags_of(VERBS[verb]) | {"-h", "--help"}
-    assert documented_flags(verb) == given
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_is_in_the_readme(verb: str) -> None:
-    assert f"`{verb}" in read_sections(ROOT / "README.md")["Commands"]
-
-
-@pytest.mark.parametrize("path", [ROOT / "README.md", DOCS / "operations.md"], ids=lambda p: p.name)
-def test_every_exit_code_is_documented_and_no_other(path: Path) -> None:
-    rows = [row for row in read_table(path.read_text("utf-8")) if row[0].isdigit()]
-    assert [(int(row[0]), row[1]) for row in rows] == [(int(code), code.name) for code in ExitCode]
-
-
-def test_exit_codes_of_run_are_in_its_help() -> None:
-    said = CliRunner().invoke(watch_pending_main, ["run", "--help"]).output
-    codes = (ExitCode.OK, ExitCode.BAD_INPUT, ExitCode.PARTIAL, ExitCode.UNAVAILABLE)
-    assert all(re.search(rf"\b{int(code)} ", said) for code in (*codes, ExitCode.LOCKED))
-
-
-# Keys
-
-KEYS: Mapping[str, type[Any]] = {
-    "Top level": farmhand_config._Top,
-    "watch_pending": config.WatchPending,
-    "instance_types.NAME": config.InstanceType,
-    "instance_types.NAME.regions.REGION": config.Place,
-    "Disk": config.Disk,
-    "spot": config.Spot,
-    "spot.rules.NAME[]": config.SpotRule,
-    "on_demand": config.OnDemand,
+CSV = {
+    "slave_data": ROOT / "configs/workers.csv",
+    "master_data": ROOT / "configs/masters.csv",
+    "password_data": ROOT / "configs/passwords.csv",
 }
-ORIGINAL_KEYS: Mapping[str, tuple[type[Any], ...]] = {
-    "watch_pending.cfg": (originals._Config, originals._Rule),
-    "aws-secrets.json": (originals._Secrets,),
-    "A type's file": (originals._Type, originals._Region, originals._Device),
-}
-UNLISTED = {"_Type": {"regions"}}  # not a key: the regions stand between the others
-
-
-def format_default(field: "Field[Any]") -> str:
-    """Say a field's default as the manual does."""
-    if field.default_factory is not MISSING:
-        return "empty"
-    match field.default:
-        case value if value is MISSING:
-            return "required"
-        case None:
-            return "none"
-        case bool(value):
-            return f"`{str(value).lower()}`"
-        case "":
-            return '`""`'
-        case float(value):
-            return f"`{value:g}`"
-        case ():
-            return "empty"
-        case value:
-            return f"`{value}`"
-
-
-@pytest.mark.parametrize("heading", KEYS)
-def test_every_key_is_documented_with_its_default_and_no_other(heading: str) -> None:
-    rows = read_table(read_sections(DOCS / "configuration.md")[heading])
-    documented = {row[0].strip("`"): row[3] for row in rows}
-    expected = {each.name: format_default(each) for each in fields(KEYS[heading])}
-    if heading == "Top level":
-        expected |= dict.fromkeys(farmhand_config.SECTIONS, "none")
-    assert documented == expected
-
-
-@pytest.mark.parametrize("heading", ORIGINAL_KEYS)
-def test_every_key_of_the_originals_is_documented_and_no_other(heading: str) -> None:
-    rows = read_table(read_sections(DOCS / "configuration.md")[heading])
-    expected = [
-        (each.name, format_default(each))
-        for kind in ORIGINAL_KEYS[heading]
-        for each in fields(kind)
-        if each.name not in UNLISTED.get(kind.__name__, set())
-    ]
-    assert sorted((row[0].strip("`"), row[1]) for row in rows) == sorted(expected)
-
-
-def test_every_section_has_its_keys_documented() -> None:
-    targets = {f"{kind.__module__}:{kind.__qualname__}" for kind in KEYS.values()}
-    assert set(farmhand_config.SECTIONS.values()) <= targets
 
 
 # Contracts of watch-pending
@@ -281,6 +100,24 @@ def test_the_example_configuration_loads() -> None:
     path = ROOT / "configs/farmhand.yml"
     settings = farmhand_config.load(path, None, environ=ENVIRON)
     assert settings.section(config.WatchPending).instance_types
+    assert settings.section(SlaveAlloc).api_url
+    assert settings.section(RunSlave).allocator_url.startswith(settings.section(SlaveAlloc).api_url)
+
+
+def test_the_example_places_can_be_imported() -> None:
+    files = read_files(Paths(**CSV))
+    plan = plan_import(files, State())
+    assert find_dangling(files, State()) == []
+    assert len(plan.masters.added) > 1
+    pools = {row.values["pool"] for row in files.workers}
+    assert pools == {row.values["pool"] for row in (*files.masters, *files.passwords)}
+
+
+def test_the_example_places_suit_the_example_configuration() -> None:
+    path = ROOT / "configs/farmhand.yml"
+    types = farmhand_config.load(path, None, environ=ENVIRON).section(config.WatchPending)
+    named = {row.values["instance_type"] for row in read_files(Paths(**CSV)).workers}
+    assert named - {None} <= set(types.instance_types)
 
 
 TEMPLATES = [path for path in all_configs() if is_template(path)]
@@ -317,60 +154,16 @@ def test_every_example_is_of_a_kind_that_a_test_loads(
 ) -> None:
     kinds = {"farmhand.yml", "watch_pending.cfg", "aws-secrets.json.example"}
     kinds |= set(originals_example.instance_types)
+    kinds |= {path.name for path in CSV.values()}
     assert [p for p in all_configs() if p.name not in kinds and not is_template(p)] == []
 
 
-def crontab_lines() -> list[str]:
-    """Every line that cron would read, also those that are commented out as alternatives."""
-    lines = (ROOT / "cron/crontab").read_text("utf-8").splitlines()
-    alternatives = [line.removeprefix("#") for line in lines if re.match(r"#(\*|\w+=)", line)]
-    return [line for line in lines if line and not line.startswith("#")] + alternatives
-
-
-@pytest.mark.parametrize("line", crontab_lines())
-def test_every_line_of_the_crontab_parses(line: str) -> None:
-    if re.match(r"[A-Z_]+=\S", line):
-        return
-    minute, hour, day, month, weekday, user, command = line.split(maxsplit=6)
-    assert all(SCHEDULE.fullmatch(each) for each in (minute, hour, day, month, weekday))
-    assert re.fullmatch(r"[a-z]+", user)
-    assert "%" not in command  # cron reads it as the end of the line
-    assert why_not_a_command(command) is None
-
-
-def why_not_a_command(line: str) -> str | None:
-    """Parse a shell line's commands of ours with click; with --help, so that nothing is done."""
-    ours = [words for each in line.split(" && ") if (words := shlex.split(each))[0] in PROGRAMS]
-    for program, *args in ours:
-        result = CliRunner().invoke(PROGRAMS[program], [*args, "--help"])
-        if result.exit_code != 0:
-            return result.output
-    return None if ours else f"no command of ours: {line}"
-
-
-@pytest.mark.parametrize("line", ["watch-pending run --wrong", "farmhand wrong", "sleep 1"])
-def test_a_wrong_command_would_be_found(line: str) -> None:
-    assert why_not_a_command(line) is not None
-
-
-def example_commands() -> list[str]:
-    """Lines of indented blocks in the manual that begin with a command of ours."""
-    return sorted(
-        {
-            line.strip()
-            for path in PAGES
-            for line in path.read_text("utf-8").splitlines()
-            if line.startswith("    ") and line.split()[:1] and line.split()[0] in PROGRAMS
-        }
-    )
-
-
-@pytest.mark.parametrize("line", example_commands())
-def test_every_example_command_parses(line: str) -> None:
-    assert why_not_a_command(line) is None
-
-
 # Pages
+
+
+def slugs(path: Path) -> set[str]:
+    """The anchors that a page's headings make."""
+    return {make_slug(heading) for heading in read_sections(path)}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

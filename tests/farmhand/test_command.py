@@ -1,8 +1,7 @@
 """The shape of every command, through one that only does what a test tells it."""
 
-import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,19 +18,7 @@ from farmhand.metrics import Sample
 Verb = Callable[[Run], Result]
 
 
-@pytest.fixture(autouse=True)
-def _process_as_before() -> Iterator[None]:
-    """Commands set up logging and signals for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    signals = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGALRM)]
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers = handlers
-    root.setLevel(level)
-    for number, action in signals:
-        signal.signal(number, action)
+pytestmark = pytest.mark.usefixtures("process_as_before")
 
 
 def call(verb: Verb, *args: str) -> Ran:

@@ -1,7 +1,5 @@
 """Where the server's address comes from, and servers that are away, slow or none of ours."""
 
-import logging
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,23 +18,10 @@ from tests.allocators import (
 from tests.bad_allocator import BadAllocator, Reply, make_reply, running_bad_allocator
 from tests.farm import Finished
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("process_as_before")]
 AWAY = "http://127.0.0.1:1"
 WORKER = b"""{"name": "w1", "enabled": true, "notes": null, "poolid": 1, "locked_masterid": null,
     "current_masterid": null}"""
-
-
-@pytest.fixture(autouse=True)
-def _process_as_before() -> Iterator[None]:
-    """Commands set up logging and signals for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    signals = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGALRM)]
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    for number, action in signals:
-        signal.signal(number, action)
 
 
 def ask(server: BadAllocator | str, *args: str) -> Finished:

@@ -209,8 +209,8 @@ def test_when_all_have_asked_each_silo_is_even(
         ):
             now[worker.id] = settle(worker, answer)
     for silo in (LINUX, WINDOWS):
-        loads = count(list(now.values())).get(silo, {})
-        even = [loads.get(master.id, 0) for master in masters if master.enabled]
+        loads = count(list(now.values()))
+        even = [loads.get(silo, {}).get(master.id, 0) for master in masters if master.enabled]
         assert not even or max(even) - min(even) <= 1
 
 

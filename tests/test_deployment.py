@@ -1,0 +1,266 @@
+"""What cron/ has can be installed: every crontab, systemd and nginx file is parsed.
+
+nginx and systemd themselves are not needed.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from farmhand.db import parse_url
+from tests.manual import PROGRAMS, ROOT, why_not_a_command
+
+CRON = ROOT / "cron"
+CRONTABS = [CRON / "crontab", CRON / "slavealloc"]
+UNITS = sorted((CRON / "systemd").glob("*.service"))
+ENVIRONMENTS = sorted((CRON / "systemd").glob("*.env"))
+NGINX = sorted((CRON / "nginx").glob("*.conf"))
+PORTS = {"production": 1080, "staging": 1079}
+FIELD = r"(?:\*|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:/\d+)?"
+HIGHEST = (59, 23, 31, 12, 7)
+
+
+def test_every_file_is_of_a_kind_that_is_tested() -> None:
+    files = {path for path in CRON.rglob("*") if path.is_file()}
+    assert files == {*CRONTABS, *UNITS, *ENVIRONMENTS, *NGINX}
+
+
+# cron
+
+
+def crontab_lines() -> list[str]:
+    """Every line that cron would read, also those that are commented out as alternatives."""
+    lines = [line for path in CRONTABS for line in path.read_text("utf-8").splitlines()]
+    alternatives = [line.removeprefix("#") for line in lines if re.match(r"#([*\d]|\w+=)", line)]
+    return [line for line in lines if line and not line.startswith("#")] + alternatives
+
+
+@pytest.mark.parametrize("line", crontab_lines())
+def test_every_line_of_the_crontabs_parses(line: str) -> None:
+    if re.match(r"[A-Z_]+=\S", line):
+        return
+    *times, user, command = line.split(maxsplit=6)
+    assert all(re.fullmatch(FIELD, each) for each in times)
+    assert all(
+        int(number) <= highest
+        for each, highest in zip(times, HIGHEST, strict=True)
+        for number in re.findall(r"\d+", each)
+    )
+    assert re.fullmatch(r"[a-z]+", user)
+    assert "%" not in command  # cron reads it as the end of the line
+    assert why_not_a_command(command) is None
+
+
+def test_a_backup_reads_the_environment_that_the_service_has() -> None:
+    read = re.findall(r"\. (\S+\.env)", (CRON / "slavealloc").read_text("utf-8"))
+    (unit,) = UNITS
+    path = read_unit(unit)["Service"]["EnvironmentFile"][0]
+    assert read == [path.replace("%i", "production")]
+
+
+# systemd
+
+
+def read_unit(path: Path) -> dict[str, dict[str, list[str]]]:
+    """Section → key → its values; a line that is none of these fails."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    keys: dict[str, list[str]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if header := re.fullmatch(r"\[(\w+)\]", line):
+            keys = sections.setdefault(header[1], {})
+        else:
+            key, equals, value = line.partition("=")
+            assert equals, line
+            assert re.fullmatch(r"[A-Z]\w+", key), line
+            keys.setdefault(key, []).append(value)
+    return sections
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """Variable → value, as systemd and sh both read it."""
+    values: dict[str, str] = {}
+    for line in path.read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            (word,) = shlex.split(line)
+            name, equals, value = word.partition("=")
+            assert equals, line
+            assert re.fullmatch("[A-Z_]+", name), line
+            values[name] = value
+    return values
+
+
+def parse_command(words: list[str]) -> Mapping[str, Any]:
+    """Parse a command line of ours without doing it: the verb's options and arguments."""
+    program, *args = words
+    command = PROGRAMS[Path(program).name]
+    with command.make_context(program, args[:], resilient_parsing=False) as context:
+        if not isinstance(command, click.Group):
+            return context.params
+        name, verb, rest = command.resolve_command(context, context.protected_args + context.args)
+        assert verb is not None
+        return verb.make_context(name, rest, parent=context).params
+
+
+def serve_options(unit: Path, instance: str) -> Mapping[str, Any]:
+    """What an instance's `slavealloc serve` is told."""
+    (line,) = read_unit(unit)["Service"]["ExecStart"]
+    environment = read_environment(CRON / f"systemd/slavealloc-{instance}.env")
+    line = re.sub(r"\$\{(\w+)\}", lambda found: environment[found[1]], line.replace("%i", instance))
+    assert "$" not in line
+    assert "%" not in line
+    words = shlex.split(line)
+    assert words[1] == "serve"
+    return parse_command(words)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_every_unit_has_what_a_service_needs(unit: Path) -> None:
+    sections = read_unit(unit)
+    assert set(sections) == {"Unit", "Service", "Install"}
+    service = sections["Service"]
+    assert service["User"] == ["slavealloc"]
+    assert service["Restart"] == ["on-failure"]
+    assert service["RestartPreventExitStatus"] == ["2"]  # a wrong configuration stays wrong
+    assert service["SuccessExitStatus"] == ["143"]  # what `serve` says of SIGTERM
+    assert all(Path(line.split()[0]).is_absolute() for line in service["ExecStart"])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("instance", PORTS)
+def test_every_instance_listens_on_its_own_port_of_this_host_only(
+    unit: Path, instance: str
+) -> None:
+    options = serve_options(unit, instance)
+    assert (options["host"], options["port"]) == ("127.0.0.1", PORTS[instance])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("instance", PORTS)
+def test_every_instance_logs_where_it_may_write(unit: Path, instance: str) -> None:
+    (directory,) = read_unit(unit)["Service"]["LogsDirectory"]
+    logfile = serve_options(unit, instance)["logfile"]
+    assert logfile.parent == Path("/var/log", directory)
+
+
+def test_instances_share_neither_configuration_nor_database() -> None:
+    production, staging = (
+        read_environment(CRON / f"systemd/slavealloc-{name}.env") for name in PORTS
+    )
+    assert production.keys() == staging.keys()
+    assert [name for name in production if production[name] == staging[name]] == []
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.name)
+def test_every_environment_names_a_database(path: Path) -> None:
+    assert parse_url(read_environment(path)["FARMHAND_DATABASE"], "it").database
+
+
+# nginx
+
+Block = list[tuple[list[str], "Block | None"]]
+
+
+def parse_nginx(path: Path) -> Block:
+    """Parse a configuration: [words of a directive, its block or None]."""
+    text = re.sub(r"#.*", "", path.read_text("utf-8"))
+    tokens = iter(re.findall(r'"[^"]*"|[{};]|[^\s{};]+', text))
+    block = _parse_block(tokens)
+    assert list(tokens) == []
+    return block
+
+
+def _parse_block(tokens: Iterator[str]) -> Block:
+    block: Block = []
+    words: list[str] = []
+    for token in tokens:
+        if token == "}":
+            assert words == [], f"no ; after {words}"
+            return block
+        if token in {";", "{"}:
+            assert words, f"nothing before {token}"
+            block.append((words, _parse_block(tokens) if token == "{" else None))
+            words = []
+        else:
+            words.append(token.strip('"'))
+    assert words == [], f"no ; after {words}"
+    return block
+
+
+def find(block: Block, *name: str) -> Iterator[tuple[list[str], Block]]:
+    """Directives that begin with these words: the words after them, and their block."""
+    for words, inner in block:
+        if words[: len(name)] == list(name):
+            yield words[len(name) :], inner or []
+
+
+(CONFIGURATION,) = [parse_nginx(path) for path in NGINX]
+SERVERS = dict(zip(PORTS, [block for _, block in find(CONFIGURATION, "server")], strict=True))
+
+
+def where_it_goes(server: Block, location: list[str]) -> list[str]:
+    """Addresses that a location's requests are passed to."""
+    ((_, block),) = find(server, "location", *location)
+    (((target,), _),) = find(block, "proxy_pass")
+    ((_, upstream),) = find(CONFIGURATION, "upstream", target.removeprefix("http://"))
+    return [words[0] for words, _ in find(upstream, "server")]
+
+
+@pytest.mark.parametrize("instance", PORTS)
+@pytest.mark.parametrize(
+    "location",
+    [["=", "/"], ["=", "/api"], ["/api/"], ["/gettac/"], ["/v1/"], ["=", "/metrics"]],
+    ids=" ".join,
+)
+def test_every_path_goes_to_the_instance_s_port(instance: str, location: list[str]) -> None:
+    assert where_it_goes(SERVERS[instance], location) == [f"127.0.0.1:{PORTS[instance]}"]
+
+
+@pytest.mark.parametrize("instance", PORTS)
+def test_metrics_are_for_the_host_itself(instance: str) -> None:
+    ((_, block),) = find(SERVERS[instance], "location", "=", "/metrics")
+    access = [words for words, _ in block if words[0] in {"allow", "deny"}]
+    assert access == [["allow", "127.0.0.1"], ["allow", "::1"], ["deny", "all"]]
+
+
+@pytest.mark.parametrize("instance", PORTS)
+def test_nothing_else_is_passed_on(instance: str) -> None:
+    ((_, block),) = find(SERVERS[instance], "location", "/")
+    assert block == [(["return", "404"], None)]
+
+
+@pytest.mark.parametrize("instance", PORTS)
+@pytest.mark.parametrize(
+    ("directive", "value"),
+    [
+        ("client_max_body_size", "128k"),
+        ("client_header_timeout", "10s"),
+        ("client_body_timeout", "10s"),
+    ],
+)
+def test_slow_and_long_requests_are_ended(instance: str, directive: str, value: str) -> None:
+    assert list(find(SERVERS[instance], directive)) == [([value], [])]
+
+
+@pytest.mark.parametrize("instance", PORTS)
+def test_the_service_hears_who_asks(instance: str) -> None:
+    assert list(find(SERVERS[instance], "proxy_set_header", "X-Forwarded-For"))
+
+
+def test_production_and_staging_have_names_of_their_own() -> None:
+    names = [words for server in SERVERS.values() for words, _ in find(server, "server_name")]
+    assert len({name for words in names for name in words}) == sum(map(len, names))
+    assert all("staging" in name for name in names[1])
+
+
+def test_a_missing_semicolon_would_be_found(tmp_path: Path) -> None:
+    path = tmp_path / "bad.conf"
+    path.write_text("server {\n    listen 80\n}\n")
+    with pytest.raises(AssertionError, match="no ; after"):
+        parse_nginx(path)

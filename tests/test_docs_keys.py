@@ -1,0 +1,79 @@
+"""The manual has every key of the configuration, with its default."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+import pytest
+
+from farmhand import config as farmhand_config
+from slavealloc import config as slavealloc_config
+from tests.manual import DOCS, read_sections, read_table
+from watch_pending import config, originals
+
+KEYS: Mapping[str, type[Any]] = {
+    "Top level": farmhand_config._Top,
+    "watch_pending": config.WatchPending,
+    "instance_types.NAME": config.InstanceType,
+    "instance_types.NAME.regions.REGION": config.Place,
+    "Disk": config.Disk,
+    "spot": config.Spot,
+    "spot.rules.NAME[]": config.SpotRule,
+    "on_demand": config.OnDemand,
+    "slavealloc": slavealloc_config.SlaveAlloc,
+    "runslave": slavealloc_config.RunSlave,
+}
+ORIGINAL_KEYS: Mapping[str, tuple[type[Any], ...]] = {
+    "watch_pending.cfg": (originals._Config, originals._Rule),
+    "aws-secrets.json": (originals._Secrets,),
+    "A type's file": (originals._Type, originals._Region, originals._Device),
+}
+UNLISTED = {"_Type": {"regions"}}  # not a key: the regions stand between the others
+
+
+def format_default(field: "Field[Any]") -> str:
+    """Say a field's default as the manual does."""
+    if field.default_factory is not MISSING:
+        return "empty"
+    match field.default:
+        case value if value is MISSING:
+            return "required"
+        case None:
+            return "none"
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case "":
+            return '`""`'
+        case float(value):
+            return f"`{value:g}`"
+        case ():
+            return "empty"
+        case value:
+            return f"`{value}`"
+
+
+@pytest.mark.parametrize("heading", KEYS)
+def test_every_key_is_documented_with_its_default_and_no_other(heading: str) -> None:
+    rows = read_table(read_sections(DOCS / "configuration.md")[heading])
+    documented = {row[0].strip("`"): row[3] for row in rows}
+    expected = {each.name: format_default(each) for each in fields(KEYS[heading])}
+    if heading == "Top level":
+        expected |= dict.fromkeys(farmhand_config.SECTIONS, "none")
+    assert documented == expected
+
+
+@pytest.mark.parametrize("heading", ORIGINAL_KEYS)
+def test_every_key_of_the_originals_is_documented_and_no_other(heading: str) -> None:
+    rows = read_table(read_sections(DOCS / "configuration.md")[heading])
+    expected = [
+        (each.name, format_default(each))
+        for kind in ORIGINAL_KEYS[heading]
+        for each in fields(kind)
+        if each.name not in UNLISTED.get(kind.__name__, set())
+    ]
+    assert sorted((row[0].strip("`"), row[1]) for row in rows) == sorted(expected)
+
+
+def test_every_section_has_its_keys_documented() -> None:
+    targets = {f"{kind.__module__}:{kind.__qualname__}" for kind in KEYS.values()}
+    assert set(farmhand_config.SECTIONS.values()) <= targets

@@ -1,0 +1,79 @@
+"""docs/slavealloc.md says what slavealloc serves, reads and answers."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from slavealloc.allocate import place_workers
+from slavealloc.import_forms import JACUZZIS, MASTERS, PASSWORDS, WORKERS, Form
+from slavealloc.numbers import Numbers
+from slavealloc.pages import Outcome
+from slavealloc.resources import RESOURCES, SHOWN_BESIDE
+from slavealloc.tac import FIELDS, SHIPPED
+from tests.manual import DOCS, first_words, quoted_words, read_sections, read_table
+
+SECTIONS = read_sections(DOCS / "slavealloc.md")
+REST = SECTIONS["What is below /api?"]
+FORMS = {
+    "--slave-data": WORKERS,
+    "--master-data": MASTERS,
+    "--password-data": PASSWORDS,
+    "--jacuzzi-data": JACUZZIS,
+}
+
+
+def rest_row(resource: str) -> list[str]:
+    """The row of the manual's table of tables that is about this one."""
+    return next(row for row in read_table(REST) if f"`{resource}`" in row[0])
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_every_field_that_can_be_set_is_documented_and_no_other(resource: str) -> None:
+    documented = {word for word in quoted_words(rest_row(resource)[1]) if word != "template"}
+    settable = set(RESOURCES[resource].edit.__annotations__)
+    assert documented == settable - {"template"}
+    assert ("template" in settable) == ("`template`" in rest_row(resource)[1])
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_every_field_that_is_only_shown_is_documented(resource: str) -> None:
+    found = RESOURCES[resource]
+    shown = {*found.fields, *SHOWN_BESIDE.get(resource, ())} - set(found.edit.__annotations__)
+    documented = set(quoted_words(rest_row(resource)[2]))
+    assert shown <= documented
+    assert documented <= shown or found.edit is RESOURCES["pools"].edit
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    families = Numbers().registry.collect()
+    names = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
+    assert set(first_words(SECTIONS["Is it well?"])) == names
+
+
+def test_every_outcome_is_documented() -> None:
+    assert set(Outcome) <= set(quoted_words(SECTIONS["Is it well?"]))
+
+
+@pytest.mark.parametrize(("option", "form"), FORMS.items(), ids=list(FORMS))
+def test_every_column_is_documented_and_no_other(option: str, form: Form) -> None:
+    rows = read_table(SECTIONS["How do workers and masters get in?"])
+    row = next(row for row in rows if row[0] == f"`{option}`")
+    assert set(quoted_words(row[1])) == set(form.columns)
+    required = row[2].partition(";")[0]
+    assert required in {"all", "both"} or set(quoted_words(required)) == form.required
+    assert required not in {"all", "both"} or form.required == set(form.columns)
+
+
+def test_every_field_of_a_template_is_documented() -> None:
+    text = SECTIONS["How do I give machines another tac?"]
+    assert set(FIELDS) <= set(quoted_words(text))
+    shipped = {path.name.removesuffix(".tac.j2") for path in SHIPPED.iterdir()} - {"disabled"}
+    assert shipped <= set(quoted_words(text))
+
+
+def test_every_reason_for_no_place_is_documented() -> None:
+    source = Path(str(place_workers.__code__.co_filename)).read_text("utf-8")
+    text = SECTIONS["What does a machine's request get?"]
+    for why in re.findall(r'why="([^"]+)"', source):
+        assert f"`{why}`" in text
