@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from farmhand.db import parse_url
-from tests.manual import PROGRAMS, ROOT, why_not_a_command
+from slavealloc.cli import main as slavealloc_main
+from tests.manual import ROOT, why_not_a_command
 
 CRON = ROOT / "cron"
 CRONTABS = [CRON / "crontab", CRON / "slavealloc"]
@@ -96,28 +96,27 @@ def read_environment(path: Path) -> dict[str, str]:
     return values
 
 
-def parse_command(words: list[str]) -> Mapping[str, Any]:
-    """Parse a command line of ours without doing it: the verb's options and arguments."""
-    program, *args = words
-    command = PROGRAMS[Path(program).name]
-    with command.make_context(program, args[:], resilient_parsing=False) as context:
-        if not isinstance(command, click.Group):
-            return context.params
-        name, verb, rest = command.resolve_command(context, context.protected_args + context.args)
-        assert verb is not None
-        return verb.make_context(name, rest, parent=context).params
+def start_line(unit: Path, instance: str) -> str:
+    """What an instance is started with, as systemd reads it."""
+    (line,) = read_unit(unit)["Service"]["ExecStart"]
+    environment = read_environment(CRON / f"systemd/slavealloc-{instance}.env")
+    line = line.replace("%i", instance)
+    return re.sub(r"\$\{(\w+)\}", lambda found: environment[found[1]], line)
 
 
 def serve_options(unit: Path, instance: str) -> Mapping[str, Any]:
     """What an instance's `slavealloc serve` is told."""
-    (line,) = read_unit(unit)["Service"]["ExecStart"]
-    environment = read_environment(CRON / f"systemd/slavealloc-{instance}.env")
-    line = re.sub(r"\$\{(\w+)\}", lambda found: environment[found[1]], line.replace("%i", instance))
-    assert "$" not in line
-    assert "%" not in line
-    words = shlex.split(line)
-    assert words[1] == "serve"
-    return parse_command(words)
+    _, verb, *args = shlex.split(start_line(unit, instance))
+    assert verb == "serve"
+    return slavealloc_main.commands[verb].make_context(verb, args).params
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("instance", PORTS)
+def test_every_command_line_parses(unit: Path, instance: str) -> None:
+    line = start_line(unit, instance)
+    assert re.search(r"[$%]", line) is None
+    assert why_not_a_command(line) is None
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)

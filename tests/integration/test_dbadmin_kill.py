@@ -82,6 +82,7 @@ def test_a_load_that_is_killed_leaves_the_database_empty(
     assert count(url, "allocations") == MANY
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["mariadb"])  # the driver that would gather all rows by itself
 def test_memory_does_not_grow_with_the_rows(url: str, file: Path, tmp_path: Path) -> None:
     tracemalloc.start()
