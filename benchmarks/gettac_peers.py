@@ -86,7 +86,8 @@ def place_originally(connection: sa.Connection, name: str) -> dict[str, object]:
             ),
         )
     )
-    master = connection.execute(BEST_MASTER, {"worker_id": worker.id}).one()
+    asked = {"worker_id": worker.id, "pool_id": worker.pool_id}
+    master = connection.execute(BEST_MASTER, asked).one()
     connection.execute(
         workers.update().where(workers.c.id == worker.id).values(current_master_id=master.id)
     )
@@ -100,16 +101,21 @@ def place_originally(connection: sa.Connection, name: str) -> dict[str, object]:
 
 
 def _best_master() -> sa.Select[Any]:
+    """One query, in the form that both databases answer with one walk over the silo."""
     me, peers = workers.alias("me"), workers.alias("peers")
     silo = [peers.c[f"{name}_id"] == me.c[f"{name}_id"] for name in SILO]
-    is_peer = sa.and_(peers.c.current_master_id == masters.c.id, peers.c.id != me.c.id, *silo)
-    reached = me.join(masters, sa.and_(masters.c.pool_id == me.c.pool_id, masters.c.enabled))
+    counts = (
+        sa.select(peers.c.current_master_id, sa.func.count().label("count"))
+        .select_from(me.join(peers, sa.and_(peers.c.id != me.c.id, *silo)))
+        .where(me.c.id == sa.bindparam("worker_id"))
+        .group_by(peers.c.current_master_id)
+        .subquery()
+    )
     return (
         sa.select(masters.c.id, masters.c.fqdn, masters.c.pb_port)
-        .select_from(reached.outerjoin(peers, is_peer))
-        .where(me.c.id == sa.bindparam("worker_id"))
-        .group_by(masters.c.id)
-        .order_by(sa.func.count(peers.c.id), masters.c.id)
+        .select_from(masters.outerjoin(counts, counts.c.current_master_id == masters.c.id))
+        .where(masters.c.pool_id == sa.bindparam("pool_id"), masters.c.enabled)
+        .order_by(sa.func.coalesce(counts.c.count, 0), masters.c.id)
         .limit(1)
     )
 

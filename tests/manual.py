@@ -77,7 +77,7 @@ def list_verbs(name: str, command: click.Command) -> Iterator[tuple[str, click.C
 
 def why_not_a_command(line: str) -> str | None:
     """Parse a shell line's commands of ours with click; with --help, so that nothing is done."""
-    ours = [words for each in split_shell(line) if (words := each)[0] in PROGRAMS]
+    ours = [words for words in split_shell(line) if words[0] in PROGRAMS]
     for program, *args in ours:
         result = CliRunner().invoke(PROGRAMS[program], [*args, "--help"])
         if result.exit_code != 0:

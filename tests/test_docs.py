@@ -20,11 +20,11 @@ from watch_pending.run import HELP, make_samples
 from watch_pending.userdata import make_fields, read_template, render_user_data
 
 ENVIRON = {"SCHEDULER_DB_PASSWORD": "secret"}
-CSV = {
-    "slave_data": ROOT / "configs/workers.csv",
-    "master_data": ROOT / "configs/masters.csv",
-    "password_data": ROOT / "configs/passwords.csv",
-}
+CSV = Paths(
+    slave_data=ROOT / "configs/workers.csv",
+    master_data=ROOT / "configs/masters.csv",
+    password_data=ROOT / "configs/passwords.csv",
+)
 
 
 # Contracts of watch-pending
@@ -100,12 +100,12 @@ def test_the_example_configuration_loads() -> None:
     path = ROOT / "configs/farmhand.yml"
     settings = farmhand_config.load(path, None, environ=ENVIRON)
     assert settings.section(config.WatchPending).instance_types
-    assert settings.section(SlaveAlloc).api_url
-    assert settings.section(RunSlave).allocator_url.startswith(settings.section(SlaveAlloc).api_url)
+    server = settings.section(SlaveAlloc).api_url
+    assert settings.section(RunSlave).allocator_url == f"{server}/gettac/SLAVE"
 
 
 def test_the_example_places_can_be_imported() -> None:
-    files = read_files(Paths(**CSV))
+    files = read_files(CSV)
     plan = plan_import(files, State())
     assert find_dangling(files, State()) == []
     assert len(plan.masters.added) > 1
@@ -116,7 +116,7 @@ def test_the_example_places_can_be_imported() -> None:
 def test_the_example_places_suit_the_example_configuration() -> None:
     path = ROOT / "configs/farmhand.yml"
     types = farmhand_config.load(path, None, environ=ENVIRON).section(config.WatchPending)
-    named = {row.values["instance_type"] for row in read_files(Paths(**CSV)).workers}
+    named = {row.values["instance_type"] for row in read_files(CSV).workers}
     assert named - {None} <= set(types.instance_types)
 
 
@@ -154,7 +154,7 @@ def test_every_example_is_of_a_kind_that_a_test_loads(
 ) -> None:
     kinds = {"farmhand.yml", "watch_pending.cfg", "aws-secrets.json.example"}
     kinds |= set(originals_example.instance_types)
-    kinds |= {path.name for path in CSV.values()}
+    kinds |= {"workers.csv", "masters.csv", "passwords.csv"}
     assert [p for p in all_configs() if p.name not in kinds and not is_template(p)] == []
 
 

@@ -119,8 +119,8 @@ def test_the_modules_that_decide_are_pure() -> None:
     names = ("aws_errors", "buildermap", "demand", "ledger", "models", "names", "plan", "spot")
     found = {name_of(path) for path in PURE}
     assert {f"watch_pending/{name}.py" for name in names} <= found
-    names = ("allocate", "import_plan", "importing", "models", "pages", "resources")
-    assert {f"slavealloc/{name}.py" for name in names} <= found
+    places = ("allocate", "import_plan", "importing", "models", "pages", "resources")
+    assert {f"slavealloc/{name}.py" for name in places} <= found
 
 
 @pytest.mark.parametrize("path", PURE, ids=name_of)
