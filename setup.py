@@ -13,7 +13,7 @@ if VERSION is None:
 setup(
     name="farmhand",
     version=VERSION[1],
-    description="Tends a Buildbot build farm: starts machines while jobs wait, and gives each its master.",
+    description="Tends a Buildbot build farm: starts machines, and gives each its master.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MPL-2.0",

@@ -143,7 +143,7 @@ def _find_table(request: Request) -> str:
 def _find_row(request: Request) -> Row | None:
     """Read which row a path means; None for an id that no row can have."""
     key: str = request.path_params["key"]
-    if request.query_params.get("byname"):
+    if request.query_params.get("byname", "0") not in {"0", "", "false"}:
         return Row(key=key) if "\0" not in key else None
     if key.isascii() and key.isdigit() and len(key) < 19:
         return Row(key=int(key))

@@ -50,6 +50,10 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         with contextlib.suppress(asyncio.CancelledError):
             await deciding
 
+    async def answer_unavailable(request: Request, err: Exception) -> Response:
+        numbers.unavailable.inc()
+        return await replies.answer_unavailable(request, err)
+
     machines = Machines(places=places, batches=batches, numbers=numbers)
     api = Api(places=places, host=host).routes()
     routes: list[BaseRoute] = [
@@ -65,7 +69,7 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         exception_handlers={
             HTTPException: replies.answer_http_error,
             BadInput: replies.answer_bad_input,
-            Unavailable: replies.answer_unavailable,
+            Unavailable: answer_unavailable,
             Exception: replies.answer_bug,
         },
     )

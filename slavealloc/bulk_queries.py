@@ -13,7 +13,6 @@ from farmhand.tables import farm, records
 from slavealloc.dump import TABLES, Row
 from slavealloc.import_forms import Value
 from slavealloc.import_plan import (
-    SHIPPED_TEMPLATES,
     Changes,
     Files,
     ImportPlan,
@@ -23,6 +22,7 @@ from slavealloc.import_plan import (
     Stored,
 )
 from slavealloc.importing import Key
+from slavealloc.models import SHIPPED_NAMES
 from slavealloc.queries import lock_places
 
 BATCH = 1_000
@@ -100,7 +100,7 @@ def count_rows(connection: Connection, tables: Iterable[sa.Table]) -> dict[str, 
     for table in tables:
         statement = sa.select(sa.func.count()).select_from(table)
         if table is farm.tac_templates:
-            shipped = table.c.name.in_(SHIPPED_TEMPLATES) & table.c.template.is_(None)
+            shipped = table.c.name.in_(SHIPPED_NAMES) & table.c.template.is_(None)
             statement = statement.where(~shipped)
         if count := connection.execute(statement).scalar_one():
             counts[table.name] = int(count)
@@ -119,7 +119,7 @@ def delete_all(connection: Connection) -> None:
 def restore_templates(connection: Connection) -> None:
     """Add the shipped templates that are missing."""
     there = set(connection.execute(sa.select(farm.tac_templates.c.name)).scalars())
-    rows = [{"name": name} for name in SHIPPED_TEMPLATES if name not in there]
+    rows = [{"name": name} for name in SHIPPED_NAMES if name not in there]
     if rows:
         connection.execute(farm.tac_templates.insert(), rows)
 

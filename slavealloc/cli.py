@@ -1,13 +1,20 @@
 """The `slavealloc` command: verbs and options. What a verb needs is imported inside it."""
 
+from __future__ import annotations
+
+import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from farmhand.command import Result, Run, farm_command, plain_group
 from farmhand.errors import BadInput
+
+if TYPE_CHECKING:
+    from slavealloc.settings import Settings
 
 main = plain_group("slavealloc", help="Send each worker to its master, and see where they are.")
 main.params.append(
@@ -16,10 +23,26 @@ main.params.append(
 url_option = click.option(
     "-A", "--api-url", "api_url", metavar="URL", help="The server to ask; see api_url."
 )
-database_option = click.option(
+path = click.Path(path_type=Path)
+url_of_database = click.option(
     "-D", "--db", "url", metavar="URL", help="The farm database. Default: as configured."
 )
-path = click.Path(path_type=Path)
+secrets_option = click.option(
+    "-k", "--secrets", type=path, help="Secrets; nobody else may read it."
+)
+
+
+def database_option(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Add the options that say which database is meant; the verb gets `settings`."""
+
+    @functools.wraps(function)
+    def with_settings(run: Run, url: str | None, secrets: Path | None, **options: Any) -> Result:
+        from slavealloc.settings import load_settings
+
+        settings = load_settings(run.config_path, run.environ, url, secrets)
+        return function(run, settings, **options)
+
+    return url_of_database(secrets_option(with_settings))
 
 
 def _api(after: str | None) -> str | None:
@@ -30,13 +53,14 @@ def _api(after: str | None) -> str | None:
 
 
 @farm_command(main, "serve", command="slavealloc", changes=False, deadline_s=math.inf)
-@database_option
+@url_of_database
+@secrets_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen there.")
 @click.option("--port", type=click.IntRange(0, 65535), default=1080, show_default=True)
 @click.option("--dev", is_flag=True, help="Start again whenever the code changes.")
 @click.option("--no-ui", is_flag=True, help="Without the web page.")
 @click.option("--no-allocator", is_flag=True, help="Without /gettac.")
-def serve(run: Run, url: str | None, host: str, port: int, **options: bool) -> Result:
+def serve(run: Run, host: str, port: int, dev: bool, **options: Any) -> Result:
     """Serve /gettac/NAME to machines and the REST API to people.
 
     Any number of these may serve one database; put them behind nginx.
@@ -50,19 +74,20 @@ def serve(run: Run, url: str | None, host: str, port: int, **options: bool) -> R
 
     service = Service(
         config_path=str(run.config_path) if run.config_path else None,
-        url=url,
+        secrets=str(options["secrets"]) if options["secrets"] else None,
+        url=options["url"],
         pages=not options["no_ui"],
         allocator=not options["no_allocator"],
         host=run.host,
     )
-    return serve_forever(run, service, host, port, dev=options["dev"])
+    return serve_forever(run, service, host, port, dev=dev)
 
 
 @farm_command(main, "dbinit", command="slavealloc", changes=True)
 @database_option
 @click.option("--force", is_flag=True, help="Even where that forgets workers and masters.")
 @click.argument("dump", required=False, type=path)
-def dbinit(run: Run, url: str | None, force: bool, dump: Path | None) -> Result:
+def dbinit(run: Run, settings: Settings, force: bool, dump: Path | None) -> Result:
     """Create the tables, empty, or filled from a DUMP.
 
     \b
@@ -71,31 +96,31 @@ def dbinit(run: Run, url: str | None, force: bool, dump: Path | None) -> Result:
     """
     from slavealloc.dbadmin import init_database
 
-    return init_database(run, url, dump, force=force)
+    return init_database(run, settings, dump, force=force)
 
 
 @farm_command(main, "dbdump", command="slavealloc", changes=False)
 @database_option
 @click.argument("file", required=False, type=path)
-def dbdump(run: Run, url: str | None, file: Path | None) -> Result:
+def dbdump(run: Run, settings: Settings, file: Path | None) -> Result:
     """Write workers, masters and all that belongs to them as JSON lines, to stdout or a FILE.
 
     It holds the workers' passwords: let nobody else read it.
     """
     from slavealloc.dbadmin import dump_database
 
-    return dump_database(run, url, file)
+    return dump_database(run, settings, file)
 
 
 @farm_command(main, "dbload", command="slavealloc", changes=True)
 @database_option
 @click.option("--scrub", is_flag=True, help="Give every secret another value, for a staging copy.")
 @click.argument("file", type=path)
-def dbload(run: Run, url: str | None, scrub: bool, file: Path) -> Result:
+def dbload(run: Run, settings: Settings, scrub: bool, file: Path) -> Result:
     """Load a dump into an empty database, of any of the three kinds; all of it or nothing."""
     from slavealloc.dbadmin import load_database
 
-    return load_database(run, url, file, scrub=scrub)
+    return load_database(run, settings, file, scrub=scrub)
 
 
 @farm_command(main, "dbimport", command="slavealloc", changes=True)
@@ -107,7 +132,7 @@ def dbload(run: Run, url: str | None, scrub: bool, file: Path) -> Result:
 @click.option("--jacuzzi-data", type=path, help="CSV: builder, worker.")
 @click.option("--tac-template", "templates", type=path, multiple=True, help="NAME.tac.j2")
 @click.option("--enable", is_flag=True, help="Enable what is new; else it waits to be enabled.")
-def dbimport(run: Run, url: str | None, enable: bool, **files: Any) -> Result:
+def dbimport(run: Run, settings: Settings, enable: bool, **files: Any) -> Result:
     """Add or change workers, masters, passwords, jacuzzis and templates from files.
 
     Twice is the same as once; what a file does not mention stays as it is. Pools and the like that
@@ -115,7 +140,7 @@ def dbimport(run: Run, url: str | None, enable: bool, **files: Any) -> Result:
     """
     from slavealloc.dbadmin import import_files
 
-    return import_files(run, url, enable=enable, **files)
+    return import_files(run, settings, enable=enable, **files)
 
 
 @farm_command(main, "gettac", command="slavealloc", changes=True, taken="nq")

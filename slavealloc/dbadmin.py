@@ -22,7 +22,7 @@ from slavealloc.dump import TABLES, Header, format_dump
 from slavealloc.dump_files import STANDARD, DumpFile, open_dump, read_dump, write_dump
 from slavealloc.import_files import Paths, read_files
 from slavealloc.import_plan import find_dangling, format_plan, plan_import, sum_up
-from slavealloc.settings import Settings, load_settings
+from slavealloc.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +35,11 @@ class _Found:
     rows: Mapping[str, int]
 
 
-def init_database(run: Run, url: str | None, dump: Path | None, *, force: bool) -> Result:
+def init_database(run: Run, settings: Settings, dump: Path | None, *, force: bool) -> Result:
     """Create the tables, and fill them from a dump; what is there goes only by `force`.
 
     Raises BadInput where the database is not empty, or of another farm, or the dump is no good.
     """
-    settings = load_settings(run.config_path, run.environ, url)
     with ExitStack() as stack:
         source = stack.enter_context(open_dump(dump)) if dump else None
         loaded = _check_dump(source, settings.database_url)
@@ -103,11 +102,10 @@ def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: boo
                 bulk_queries.restore_templates(connection)
 
 
-def dump_database(run: Run, url: str | None, file: Path | None) -> Result:
+def dump_database(run: Run, settings: Settings, file: Path | None) -> Result:
     """Write a dump of one moment to stdout, or to a file that is there whole or not at all."""
-    settings = load_settings(run.config_path, run.environ, url)
     # With -D there may be no configuration, and so no farm's name; the dump says whose it is.
-    with _opened_farm(run, settings, reading=True, any_farm=url is not None) as database:
+    with _opened_farm(run, settings, reading=True, any_farm=settings.database_given) as database:
         _warn_of_newer(database)
         with bulk_queries.snapshot(database) as connection:
             header = Header(farm=bulk_queries.read_farm(connection), taken_at=run.now)
@@ -130,12 +128,11 @@ def _warn_of_newer(database: FarmDb) -> None:
         )
 
 
-def load_database(run: Run, url: str | None, file: Path, *, scrub: bool) -> Result:
+def load_database(run: Run, settings: Settings, file: Path, *, scrub: bool) -> Result:
     """Load a dump into an empty database, all of it or nothing; `scrub` gives it new secrets.
 
     Raises BadInput where the file is no good, or the database is not empty.
     """
-    settings = load_settings(run.config_path, run.environ, url)
     with open_dump(file) as source:
         loaded = _check_dump(source, settings.database_url)
         with (
@@ -175,9 +172,8 @@ def _load(connection: Connection, source: DumpFile, *, scrub: bool) -> None:
     bulk_queries.raise_sequences(connection)
 
 
-def import_files(run: Run, url: str | None, *, enable: bool, **files: Any) -> Result:
+def import_files(run: Run, settings: Settings, *, enable: bool, **files: Any) -> Result:
     """Add and change what the files say; all of it or, where anything is wrong, nothing."""
-    settings = load_settings(run.config_path, run.environ, url)
     rows = read_files(Paths(**files))
     with (
         _opened_farm(run, settings, reading=run.dry_run) as database,

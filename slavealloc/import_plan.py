@@ -7,8 +7,7 @@ from typing import Any
 from farmhand.validation import Problem, unknown
 from slavealloc.import_forms import Value
 from slavealloc.importing import Found, ImportRow, Key
-
-SHIPPED_TEMPLATES = ("buildbot-worker", "buildslave")
+from slavealloc.models import SHIPPED_NAMES
 
 Pair = tuple[str, str]
 Names = Mapping[str, Collection[str]]
@@ -136,8 +135,8 @@ def find_dangling(files: Files, state: State) -> Found:
     templates = [str(key[0]) for key in (*state.templates, *(row.key for row in files.templates))]
     for row in files.workers:
         name = row.values.get("tac_template")
-        if name is not None and name not in {*templates, *SHIPPED_TEMPLATES}:
-            told = unknown("template", str(name), [*templates, *SHIPPED_TEMPLATES])
+        if name is not None and name not in {*templates, *SHIPPED_NAMES}:
+            told = unknown("template", str(name), [*templates, *SHIPPED_NAMES])
             found.append((row.place, Problem(("tac_template",), told)))
     workers = {*state.workers, *(row.key for row in files.workers)}
     for row in files.jacuzzis:

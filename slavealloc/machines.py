@@ -44,7 +44,7 @@ class Machines:
     async def give_tac(self, request: Request) -> Response:
         """GET /gettac/NAME: the worker's buildbot.tac, and its place recorded."""
         if request.method == "HEAD":
-            raise HTTPException(405, "HEAD would record an allocation: use GET")
+            raise HTTPException(405, "HEAD would record an allocation: use GET", {"allow": "GET"})
         asked_at = time.monotonic()
         name = normalize_name(request.path_params["name"])
         try:

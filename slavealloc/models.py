@@ -10,6 +10,9 @@ Silo = tuple[int | None, ...]
 Loads = Mapping[Silo, Mapping[int, int]]
 """Silo → master → how many of the silo's live workers it serves."""
 
+SHIPPED_NAMES = ("buildbot-worker", "buildslave")
+"""The tac templates that come with a release; their rows need no text."""
+
 
 class Reason(StrEnum):
     """Why a worker is sent where it is sent."""

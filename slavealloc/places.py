@@ -7,6 +7,8 @@ from sqlalchemy.engine import Connection
 
 from farmhand.conflicts import retried
 from farmhand.db import FarmDb
+from farmhand.errors import BadInput
+from farmhand.validation import unknown
 from slavealloc import queries
 from slavealloc.allocate import place_workers
 from slavealloc.config import SlaveAlloc
@@ -20,6 +22,14 @@ class Places:
     database: FarmDb
     config: SlaveAlloc
     host: str
+
+    def check_default_template(self) -> None:
+        """Refuse to serve with a default template that is nowhere; raises BadInput."""
+        with self.database.begin() as connection:
+            names = queries.read_template_names(connection)
+        if self.config.default_template not in names:
+            told = unknown("template", self.config.default_template, names)
+            raise BadInput(f"slavealloc.default_template: {told}")
 
     @retried
     def assign(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:

@@ -14,7 +14,8 @@ from farmhand.tables.farm import (
     worker_passwords,
     workers,
 )
-from slavealloc.models import Master, Placement, Refusal, Silo, Worker
+from slavealloc.models import SHIPPED_NAMES, Master, Placement, Refusal, Silo, Worker
+from slavealloc.tac import read_shipped
 
 SILO = (
     workers.c.pool_id,
@@ -126,13 +127,16 @@ def _read_passwords(
 
 def _read_templates(connection: Connection) -> dict[int | str, str | None]:
     """Read templates, each by its id and by its name; a shipped one's text is the release's."""
-    from slavealloc.tac import read_shipped
-
-    found: dict[int | str, str | None] = {}
+    found: dict[int | str, str | None] = {name: read_shipped(name) for name in SHIPPED_NAMES}
     for row in connection.execute(sa.select(tac_templates)):
         text = row.template if row.template is not None else read_shipped(row.name)
         found |= {row.id: text, row.name: text}
     return found
+
+
+def read_template_names(connection: Connection) -> list[str]:
+    """List the templates a worker can have, by name."""
+    return [each for each in _read_templates(connection) if isinstance(each, str)]
 
 
 def read_loads(

@@ -12,7 +12,7 @@ from farmhand.db import db_now
 from farmhand.errors import BadInput
 from farmhand.output import format_time
 from farmhand.tables import metadata
-from farmhand.tables.farm import allocations, jacuzzis, masters, pools, workers
+from farmhand.tables.farm import allocations, jacuzzis, masters, pools, tac_templates, workers
 from slavealloc.resources import RESOURCES, SILO_REFERENCES, Resource
 from slavealloc.tac import read_shipped
 
@@ -128,6 +128,8 @@ def write_row(connection: Connection, name: str, row: Row, edit: Mapping[str, An
         return False
     for field, reference in resource.references.items():
         _check_reference(connection, field, reference, edit.get(resource.fields[field]))
+    if table is tac_templates:
+        _check_template_edit(connection, row_id, edit)
     taken = edit.get(resource.name_field)
     if taken is not None:
         other = sa.select(table.c.id).where(
@@ -145,6 +147,16 @@ def _check_reference(connection: Connection, field: str, reference: str, value: 
     statement = sa.select(table.c.id).where(table.c.id == value)
     if value is not None and connection.scalar(statement) is None:
         raise BadInput(f"{field}: {reference} has no id {value}")
+
+
+def _check_template_edit(connection: Connection, row_id: int, edit: Mapping[str, Any]) -> None:
+    """Refuse what would leave a template without a text of its own or of this release."""
+    statement = sa.select(tac_templates.c.name, tac_templates.c.template)
+    now = connection.execute(statement.where(tac_templates.c.id == row_id)).one()
+    name, text = edit.get("name", now.name), edit.get("template", now.template)
+    if text is None and read_shipped(name) is None:
+        field = "template" if "template" in edit else "name"
+        raise BadInput(f'{field}: this release ships no template called "{name}"')
 
 
 def _is(resource: Resource, row: Row) -> sa.ColumnElement[bool]:

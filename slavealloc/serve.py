@@ -33,6 +33,7 @@ class Service:
     """What to serve, as it can be handed to another process."""
 
     config_path: str | None
+    secrets: str | None
     url: str | None
     pages: bool
     allocator: bool
@@ -86,11 +87,13 @@ def _configure(app: Starlette | str, reload_dirs: list[str] | None = None) -> uv
 def make_app(service: Service, environ: Mapping[str, str]) -> Starlette:
     """Open the farm database, and make the service on it."""
     path = Path(service.config_path) if service.config_path else None
-    settings = load_settings(path, environ, service.url)
+    secrets = Path(service.secrets) if service.secrets else None
+    settings = load_settings(path, environ, service.url, secrets)
     database = settings.open_database(reading=False, timeout_s=DATABASE_TIMEOUT_S)
     tune_for_serving(database.engine)
     log.info("farm %s, farm database %s", settings.farm, format_url(database.url))
     places = Places(database=database, config=settings.slavealloc, host=service.host)
+    places.check_default_template()
     return create_app(places, pages=service.pages, allocator=service.allocator)
 
 

@@ -18,12 +18,13 @@ DEFAULT_FARM = "default"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What slavealloc is told."""
+    """What slavealloc is told; `database_given` by an option, so perhaps without any file."""
 
     farm: str
     slavealloc: SlaveAlloc
     database_url: URL
     database_embedded: bool
+    database_given: bool
     state_directory: Path
 
     def open_database(self, *, reading: bool, timeout_s: float = DATABASE_TIMEOUT_S) -> FarmDb:
@@ -40,7 +41,10 @@ class Settings:
 
 
 def load_settings(
-    config_path: Path | None, environ: Mapping[str, str], url: str | None = None
+    config_path: Path | None,
+    environ: Mapping[str, str],
+    url: str | None = None,
+    secrets: Path | None = None,
 ) -> Settings:
     """Load farmhand.yml, where there is one; `url` is -D and names the farm database.
 
@@ -49,7 +53,7 @@ def load_settings(
     path = find_config(config_path, environ)
     farm, section, configured = environ.get("FARMHAND_FARM") or DEFAULT_FARM, SlaveAlloc(), None
     if path is not None:
-        settings = config.load(path, "slavealloc", environ=environ)
+        settings = config.load(path, "slavealloc", environ=environ, secrets=secrets)
         farm = settings.farm
         found = settings.sections.get("slavealloc")
         section = found if isinstance(found, SlaveAlloc) else section
@@ -62,5 +66,6 @@ def load_settings(
         slavealloc=section,
         database_url=database_url,
         database_embedded=embedded,
+        database_given=url is not None,
         state_directory=find_state_directory(environ),
     )

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from farmhand.errors import BadInput, FarmError
 from farmhand.output import format_time
 from farmhand.validation import unknown
-from slavealloc.models import Placement
+from slavealloc.models import SHIPPED_NAMES, Placement
 
 SHIPPED = Path(__file__).parent / "tacs"
 DISABLED = "disabled"
@@ -61,8 +61,7 @@ def _read(name: str) -> str:
 
 def read_shipped(name: str) -> str | None:
     """Read a template that this release ships; None for a name it doesn't know."""
-    names = {path.name.removesuffix(".tac.j2") for path in SHIPPED.glob("*.tac.j2")} - {DISABLED}
-    return _read(name) if name in names else None
+    return _read(name) if name in SHIPPED_NAMES else None
 
 
 def format_literal(value: object) -> str:

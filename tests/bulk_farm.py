@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from farmhand.command import Run
+from farmhand.command import Result, Run
 from farmhand.db import make_engine, parse_url
 from slavealloc.dbadmin import dump_database, load_database
 from slavealloc.dump import BY_NAME, Header, format_dump
-from slavealloc.import_plan import SHIPPED_TEMPLATES
+from slavealloc.models import SHIPPED_NAMES
+from slavealloc.settings import load_settings
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATE = datetime(2026, 11, 21, 23, 59, 59, 123456, tzinfo=UTC)
@@ -106,6 +107,11 @@ def make_run(*, dry_run: bool = False, as_json: bool = False, **environ: str) ->
     )
 
 
+def direct(verb: Callable[..., Result], run: Run, url: str, *args: Any, **options: Any) -> Result:
+    """Call a verb as the command line does with -D."""
+    return verb(run, load_settings(None, run.environ, url), *args, **options)
+
+
 def command(*args: str) -> list[str]:
     """Say how slavealloc is started."""
     return [sys.executable, "-m", "slavealloc.cli", *args]
@@ -150,20 +156,20 @@ def count(url: str, table: str) -> int:
 
 def load(url: str, file: Path, *, scrub: bool = False, dry_run: bool = False) -> None:
     """Load a dump."""
-    load_database(make_run(dry_run=dry_run), url, file, scrub=scrub)
+    direct(load_database, make_run(dry_run=dry_run), url, file, scrub=scrub)
 
 
 def dump(url: str, directory: Path) -> bytes:
     """Dump a database."""
     path = directory / "taken.dump"
-    dump_database(make_run(), url, path)
+    direct(dump_database, make_run(), url, path)
     return path.read_bytes()
 
 
 def is_shipped(taken: bytes) -> bool:
     """Whether a dump is that of an empty database."""
     names = [row["name"] for row in rows_of(taken, "tac_templates")]
-    return names == list(SHIPPED_TEMPLATES) and len(body(taken)) == len(names)
+    return names == list(SHIPPED_NAMES) and len(body(taken)) == len(names)
 
 
 def is_small_farm(taken: bytes) -> bool:

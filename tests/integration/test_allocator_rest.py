@@ -194,6 +194,8 @@ def test_a_whole_row_may_be_sent_back(api: Allocator) -> None:
         ("masters/1", {"pb_port": 0}, "pb_port: "),
         ("tac_templates/1", {"template": "x = '{{ basedir }}'"}, "template: "),
         ("tac_templates/1", {"template": "umask = 002"}, "template: line 1: "),
+        ("tac_templates/2", {"name": "mine"}, 'name: this release ships no template called "mine"'),
+        ("tac_templates/2", {"name": "mine", "template": None}, "template: this release ships no"),
     ],
 )
 def test_a_wrong_edit_names_the_field_and_changes_nothing(

@@ -60,6 +60,25 @@ def test_without_a_database_named_the_embedded_one_is_made(tmp_path: Path) -> No
     assert (tmp_path / "farmhand.db").exists()
 
 
+def test_a_default_template_that_is_nowhere_is_said(engine: sa.Engine, tmp_path: Path) -> None:
+    (tmp_path / "farmhand.yml").write_text(
+        "farm: default\nslavealloc: {default_template: buildbot-wroker}\n"
+    )
+    url = engine.url.render_as_string()
+    done = run_slavealloc(tmp_path, "serve", "--port", "0", "-D", url)
+    assert done.code == 2
+    assert 'default_template: unknown template "buildbot-wroker"; did you mean' in done.err
+
+
+def test_a_secrets_file_may_name_the_database(engine: sa.Engine, tmp_path: Path) -> None:
+    (tmp_path / "farmhand.yml").write_text("farm: default\n")
+    secrets = tmp_path / "secrets.yml"
+    secrets.write_text(f"database: {engine.url.render_as_string()}\n")
+    secrets.chmod(0o600)
+    done = run_slavealloc(tmp_path, "dbdump", "-k", str(secrets))
+    assert '"bm2"' in done.out
+
+
 def test_sigterm_ends_it_after_what_was_asked(engine: sa.Engine, tmp_path: Path) -> None:
     with running_allocator(engine, state=tmp_path) as allocator:
         assert allocator.gettac("w1").status_code == 200

@@ -13,6 +13,7 @@ from farmhand.upgrades import newest_revision, read_revision
 from slavealloc.dbadmin import init_database
 from tests.bulk_farm import (
     call,
+    direct,
     dump,
     is_shipped,
     is_small_farm,
@@ -37,7 +38,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def url(database_url: str) -> str:
     """A database as dbinit makes it."""
-    init_database(make_run(), database_url, None, force=False)
+    direct(init_database, make_run(), database_url, None, force=False)
     return database_url
 
 
@@ -59,8 +60,8 @@ def test_dbinit_makes_an_empty_farm_without_a_name(url: str, tmp_path: Path) -> 
 
 def test_dbinit_twice_is_once(url: str, tmp_path: Path) -> None:
     before = dump(url, tmp_path)
-    init_database(make_run(), url, None, force=False)
-    init_database(make_run(), url, None, force=True)
+    direct(init_database, make_run(), url, None, force=False)
+    direct(init_database, make_run(), url, None, force=True)
     assert dump(url, tmp_path) == before
 
 
@@ -71,7 +72,7 @@ def test_dbinit_refuses_a_farm_with_rows_and_loses_nothing(
     for given in (None, file):
         for dry_run in (False, True):
             with pytest.raises(BadInput, match=f"{COUNTED}.*2 workers.*--force"):
-                init_database(make_run(dry_run=dry_run), url, given, force=False)
+                direct(init_database, make_run(dry_run=dry_run), url, given, force=False)
     assert is_small_farm(dump(url, tmp_path))
 
 
@@ -80,23 +81,23 @@ def test_dbinit_counts_a_template_of_ones_own(url: str) -> None:
     with opened(url) as engine, engine.begin() as connection:
         connection.execute(sa.text("UPDATE tac_templates SET template = 'x' WHERE id = 1"))
     with pytest.raises(BadInput, match="it has 1 tac_templates;"):
-        init_database(make_run(), url, None, force=False)
+        direct(init_database, make_run(), url, None, force=False)
 
 
 def test_dbinit_by_force_forgets_everything(url: str, file: Path, tmp_path: Path) -> None:
     load(url, file)
-    init_database(make_run(dry_run=True), url, None, force=True)
+    direct(init_database, make_run(dry_run=True), url, None, force=True)
     assert is_small_farm(dump(url, tmp_path))
-    init_database(make_run(), url, None, force=True)
+    direct(init_database, make_run(), url, None, force=True)
     assert is_shipped(dump(url, tmp_path))
 
 
 def test_dbinit_by_force_loads_a_dump_in_the_place_of_what_is_there(
     url: str, file: Path, tmp_path: Path
 ) -> None:
-    init_database(make_run(), url, file, force=False)
+    direct(init_database, make_run(), url, file, force=False)
     assert is_small_farm(dump(url, tmp_path))
-    init_database(make_run(), url, file, force=True)
+    direct(init_database, make_run(), url, file, force=True)
     assert is_small_farm(dump(url, tmp_path))
 
 
@@ -107,14 +108,14 @@ def test_dbinit_by_force_with_a_bad_dump_loses_nothing(
     cut = tmp_path / "cut.dump"
     cut.write_bytes(make_dump()[:-1])
     with pytest.raises(BadInput, match=r"cut\.dump:\d+: the dump is cut"):
-        init_database(make_run(), url, cut, force=True)
+        direct(init_database, make_run(), url, cut, force=True)
     assert is_small_farm(dump(url, tmp_path))
 
 
 def test_dbinit_with_a_bad_dump_creates_nothing(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "bad.dump").write_bytes(b"no dump\n")
     with pytest.raises(BadInput, match="is no dump"):
-        init_database(make_run(), database_url, tmp_path / "bad.dump", force=False)
+        direct(init_database, make_run(), database_url, tmp_path / "bad.dump", force=False)
     with opened(database_url) as engine:
         assert sa.inspect(engine).get_table_names() == []
 
@@ -122,7 +123,7 @@ def test_dbinit_with_a_bad_dump_creates_nothing(database_url: str, tmp_path: Pat
 def test_dbinit_that_only_shows_touches_nothing(
     database_url: str, file: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    init_database(make_run(dry_run=True), database_url, file, force=False)
+    direct(init_database, make_run(dry_run=True), database_url, file, force=False)
     assert "revision none → 0002; removed nothing; loaded 2 pools" in capsys.readouterr().out
     if kind == "sqlite":
         assert [path.name for path in tmp_path.iterdir()] == ["farm.dump"]
@@ -137,15 +138,15 @@ def test_dbinit_refuses_another_farms_database(url: str) -> None:
         connection.execute(schema_info.update().values(farm="prod"))
     for force in (False, True):
         with pytest.raises(BadInput, match='belongs to farm "prod"'):
-            init_database(make_run(), url, None, force=force)
-    init_database(make_run(FARMHAND_FARM="prod"), url, None, force=True)
+            direct(init_database, make_run(), url, None, force=force)
+    direct(init_database, make_run(FARMHAND_FARM="prod"), url, None, force=True)
 
 
 def test_dbinit_refuses_tables_that_are_not_ours(database_url: str, tmp_path: Path) -> None:
     with opened(database_url) as engine, engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE masters (masterid INTEGER)"))
     with pytest.raises(BadInput, match=r"not farmhand's \(masters\): use another database"):
-        init_database(make_run(), database_url, None, force=True)
+        direct(init_database, make_run(), database_url, None, force=True)
 
 
 @only_sqlite
@@ -154,7 +155,7 @@ def test_dbinit_refuses_an_older_farm_with_rows_before_it_upgrades(url: str) -> 
         connection.execute(workers.insert(), [make_worker(1, pool_id=None)])
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with pytest.raises(BadInput, match="it has 1 workers;"):
-        init_database(make_run(), url, None, force=False)
+        direct(init_database, make_run(), url, None, force=False)
     with opened(url) as engine:
         assert read_revision(engine) == "0001"
 

@@ -14,9 +14,10 @@ from farmhand.tables.farm import workers
 from farmhand.tables.records import schema_info
 from slavealloc import bulk_queries
 from slavealloc.dbadmin import dump_database, init_database
-from slavealloc.import_plan import SHIPPED_TEMPLATES
+from slavealloc.models import SHIPPED_NAMES
 from tests.bulk_farm import (
     count,
+    direct,
     dump,
     is_shipped,
     is_small_farm,
@@ -43,7 +44,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def url(database_url: str) -> str:
     """A database as dbinit makes it."""
-    init_database(make_run(), database_url, None, force=False)
+    direct(init_database, make_run(), database_url, None, force=False)
     return database_url
 
 
@@ -74,7 +75,7 @@ def test_ids_go_on_above_the_highest_loaded_and_never_go_back(url: str, file: Pa
     load(url, file)
     first = add("new")
     assert first > 11
-    init_database(make_run(), url, file, force=True)
+    direct(init_database, make_run(), url, file, force=True)
     assert add("newer") > first
 
 
@@ -123,7 +124,7 @@ def test_an_older_dump_loads_with_defaults(url: str, tmp_path: Path) -> None:
     taken = dump(url, tmp_path)
     found = [(row["name"], row["enabled"], row["notes"]) for row in rows_of(taken, "workers")]
     assert found == [("old", True, None), ("off", False, "n")]
-    assert [row["name"] for row in rows_of(taken, "tac_templates")] == list(SHIPPED_TEMPLATES)
+    assert [row["name"] for row in rows_of(taken, "tac_templates")] == list(SHIPPED_NAMES)
 
 
 def test_a_text_that_only_mariadb_has_no_room_for_is_refused_there(
@@ -179,7 +180,7 @@ def test_a_dump_is_of_one_moment(url: str, file: Path) -> None:
         with bulk_queries.snapshot(database) as connection:
             rows = bulk_queries.read_all(connection)
             names = [next(rows)[0].name]
-            init_database(make_run(), url, None, force=True)
+            direct(init_database, make_run(), url, None, force=True)
             names += [table.name for table, _ in rows]
     assert names == [name for name, _ in small_farm()]
 
@@ -202,13 +203,13 @@ def test_a_dump_in_a_file_is_for_its_owner_only_and_whole(url: str, tmp_path: Pa
     path = tmp_path / "farm.dump"
     path.write_text("the one before")
     path.chmod(0o644)
-    dump_database(make_run(), url, path)
+    direct(dump_database, make_run(), url, path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert is_shipped(path.read_bytes())
     with opened(url) as engine, engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE jacuzzis"))
     before = path.read_bytes()
     with pytest.raises(Unavailable, match="jacuzzis"):
-        dump_database(make_run(), url, path)
+        direct(dump_database, make_run(), url, path)
     assert path.read_bytes() == before
     assert not list(tmp_path.glob(".farm.dump*"))

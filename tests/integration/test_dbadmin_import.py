@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from farmhand.errors import BadInput
 from farmhand.tables.farm import masters, worker_passwords, workers
 from slavealloc.dbadmin import import_files, init_database
-from tests.bulk_farm import DATA, NOON, body, call, dump, make_run, opened, rows_of
+from tests.bulk_farm import DATA, NOON, body, call, direct, dump, make_run, opened, rows_of
 
 pytestmark = pytest.mark.integration
 only_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
@@ -30,12 +30,12 @@ def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
     monkeypatch.chdir(tmp_path)
     for path in DATA.iterdir():
         shutil.copy(path, tmp_path)
-    init_database(make_run(), database_url, None, force=False)
+    direct(init_database, make_run(), database_url, None, force=False)
     return database_url
 
 
 def import_some(url: str, *, enable: bool = False, dry_run: bool = False, **files: Any) -> None:
-    import_files(make_run(dry_run=dry_run, as_json=True), url, enable=enable, **files)
+    direct(import_files, make_run(dry_run=dry_run, as_json=True), url, enable=enable, **files)
 
 
 def import_all(url: str, **more: Any) -> None:

@@ -16,6 +16,7 @@ from tests.bulk_farm import (
     LATE,
     command,
     count,
+    direct,
     dump,
     environ,
     is_shipped,
@@ -37,7 +38,7 @@ MOST_MEMORY = 6 * 2**20  # all rows as dictionaries would be far more
 def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database as dbinit makes it."""
     monkeypatch.chdir(tmp_path)
-    init_database(make_run(), database_url, None, force=False)
+    direct(init_database, make_run(), database_url, None, force=False)
     return database_url
 
 
@@ -78,7 +79,7 @@ def test_a_load_that_is_killed_leaves_the_database_empty(
     assert process.wait() == -signal.SIGKILL
     assert count(url, "workers") == 0
     assert is_shipped(dump(url, tmp_path))
-    load_database(make_run(), url, file, scrub=False)
+    direct(load_database, make_run(), url, file, scrub=False)
     assert count(url, "allocations") == MANY
 
 
@@ -87,8 +88,8 @@ def test_a_load_that_is_killed_leaves_the_database_empty(
 def test_memory_does_not_grow_with_the_rows(url: str, file: Path, tmp_path: Path) -> None:
     tracemalloc.start()
     try:
-        load_database(make_run(), url, file, scrub=False)
-        dump_database(make_run(), url, tmp_path / "again.dump")
+        direct(load_database, make_run(), url, file, scrub=False)
+        direct(dump_database, make_run(), url, tmp_path / "again.dump")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

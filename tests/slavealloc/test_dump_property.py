@@ -19,7 +19,7 @@ from slavealloc.bulk_queries import (
 )
 from slavealloc.dump import TABLES, Header, format_dump
 from slavealloc.dump_files import DumpFile, read_dump
-from slavealloc.import_plan import SHIPPED_TEMPLATES
+from slavealloc.models import SHIPPED_NAMES
 from tests.bulk_farm import NOON, Rows, body, make_dump
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -68,9 +68,9 @@ def farms(draw: st.DrawFn) -> Rows:
     for table in TABLES:
         rows = draw(rows_of(table, ids))
         if table.name == "tac_templates":
-            rows = [row for row in rows if row["name"] not in SHIPPED_TEMPLATES]
+            rows = [row for row in rows if row["name"] not in SHIPPED_NAMES]
             first = max((row["id"] for row in rows), default=0) + 1
-            shipped = enumerate(SHIPPED_TEMPLATES, first)
+            shipped = enumerate(SHIPPED_NAMES, first)
             rows += [{"id": id_, "name": name, "template": None} for id_, name in shipped]
         ids[table.name] = [row["id"] for row in rows if "id" in row]
         drawn += [(table.name, {c.name: row[c.name] for c in table.c}) for row in rows]
@@ -89,7 +89,7 @@ def test_dump_and_load_is_identity(rows: Rows) -> None:
         insert_rows(connection, read_dump(file, backend="sqlite"))
         restore_templates(connection)
         again = b"".join(format_dump(Header(farm="prod", taken_at=NOON), read_all(connection)))
-        assert sum(count_rows(connection, TABLES).values()) == len(rows) - len(SHIPPED_TEMPLATES)
+        assert sum(count_rows(connection, TABLES).values()) == len(rows) - len(SHIPPED_NAMES)
     engine.dispose()
     assert body(again) == body(dump)
     assert again == dump
