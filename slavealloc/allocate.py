@@ -1,5 +1,6 @@
 """Choose a master for each of the workers that ask together; pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from slavealloc.models import Loads, Master, Placement, Reason, Refusal, Silo, Worker
@@ -76,3 +77,21 @@ def _follow_lock(worker: Worker, master: Master) -> Placement | Refusal:
     return Refusal(
         worker=worker, why=f"it is locked to master {master.nickname}, which is disabled{why}"
     )
+
+
+def count_changes(answers: Sequence[Placement | Refusal]) -> dict[tuple[Silo, int], int]:
+    """Say how the numbers of live workers change when these answers are written.
+
+    Who is refused stays where it was, and is live again.
+    """
+    changes: Counter[tuple[Silo, int]] = Counter()
+    for answer in answers:
+        worker = answer.worker
+        if worker.counted and worker.current_master_id is not None:
+            changes[worker.silo, worker.current_master_id] -= 1
+        after = worker.current_master_id
+        if isinstance(answer, Placement):
+            after = answer.master.id if answer.master else None
+        if after is not None:
+            changes[worker.silo, after] += 1
+    return {place: change for place, change in changes.items() if change}

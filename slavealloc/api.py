@@ -118,7 +118,7 @@ class Api:
             _check_template(edit["template"])
 
         def write(connection: Connection) -> bool:
-            queries.lock_places(connection)
+            queries.lock_for_edit(connection)
             return row is not None and rest_queries.write_row(connection, table, row, edit)
 
         if not await self._transact(write):

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 Answer = TypeVar("Answer")
 MOST = 256
+GATHER_S = 0.003
 
 
 class Batches(Generic[Answer]):
@@ -29,9 +30,13 @@ class Batches(Generic[Answer]):
     async def run(self) -> None:
         """Decide batch after batch until cancelled."""
         loop = asyncio.get_running_loop()
+        batch: list[tuple[str, asyncio.Future[Answer]]] = []
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="places") as thread:
             while True:
+                crowd = len(batch) > 1
                 batch = [await self._waiting.get()]
+                if crowd:  # those who were just answered ask again: let them arrive
+                    await asyncio.sleep(GATHER_S)
                 while len(batch) < MOST and not self._waiting.empty():
                     batch.append(self._waiting.get_nowait())
                 # Who hung up meanwhile needs no place.

@@ -23,7 +23,6 @@ from slavealloc.import_plan import (
 )
 from slavealloc.importing import Key
 from slavealloc.models import SHIPPED_NAMES
-from slavealloc.queries import lock_places
 
 BATCH = 1_000
 # A file's column → the table that it names a row of; ours is that column with `_id`.
@@ -40,15 +39,6 @@ LOOK_UPS = {
 NAMED = {**LOOK_UPS, "tac_template": farm.tac_templates}
 
 Ids = Mapping[str, Mapping[str, int]]
-
-
-def lock_everything(connection: Connection) -> None:
-    """Keep servers and other bulk verbs from writing before this transaction ends.
-
-    The one row of schema_info is there to be locked even where no master is.
-    """
-    lock_places(connection)
-    connection.execute(sa.select(records.schema_info.c.id).with_for_update())
 
 
 # Reading

@@ -17,7 +17,7 @@ from farmhand.output import print_json, print_lines
 from farmhand.state import make_writable
 from farmhand.upgrades import check_version, newest_revision, read_revision, upgrade
 from farmhand.validation import refuse
-from slavealloc import bulk_queries
+from slavealloc import bulk_queries, queries
 from slavealloc.dump import TABLES, Header, format_dump
 from slavealloc.dump_files import STANDARD, DumpFile, open_dump, read_dump, write_dump
 from slavealloc.import_files import Paths, read_files
@@ -91,7 +91,7 @@ def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: boo
             if (read_revision(database.engine) or "") < newest_revision():
                 upgrade(database.engine)
         with database.begin() as connection:
-            bulk_queries.lock_everything(connection)
+            queries.lock_for_edit(connection)
             rows = bulk_queries.count_rows(connection, TABLES)
             if rows and not force:  # since it was looked at
                 raise _not_empty(database.url, rows)
@@ -140,7 +140,7 @@ def load_database(run: Run, settings: Settings, file: Path, *, scrub: bool) -> R
             database.begin() as connection,
         ):
             if not run.dry_run:
-                bulk_queries.lock_everything(connection)
+                queries.lock_for_edit(connection)
             if rows := bulk_queries.count_rows(connection, TABLES):
                 raise _not_empty(database.url, rows)
             if not run.dry_run:
@@ -180,7 +180,7 @@ def import_files(run: Run, settings: Settings, *, enable: bool, **files: Any) ->
         database.begin() as connection,
     ):
         if not run.dry_run:
-            bulk_queries.lock_everything(connection)
+            queries.lock_for_edit(connection)
         state = bulk_queries.read_state(connection, rows)
         refuse(find_dangling(rows, state))
         plan = plan_import(rows, state)

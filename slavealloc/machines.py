@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from farmhand.errors import Unavailable
 from slavealloc import rest_queries
@@ -21,6 +22,31 @@ from slavealloc.replies import answer_json
 PATIENCE_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class GiveTac:
+    """GET /gettac/NAME: the worker's buildbot.tac, and its place recorded.
+
+    An ASGI application of its own: what Starlette does for other handlers is half of this one.
+    """
+
+    batches: Batches[Page]
+    numbers: Numbers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one machine."""
+        if scope["method"] != "GET":
+            raise HTTPException(405, "only GET: it records an allocation", {"allow": "GET"})
+        asked_at = time.monotonic()
+        name = normalize_name(scope["path_params"]["name"])
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                page = await self.batches.ask(name)
+        except TimeoutError as err:
+            raise Unavailable(f"no answer within {PATIENCE_S:.0f} s") from err
+        self.numbers.count(page.outcome, time.monotonic() - asked_at)
+        await PlainTextResponse(page.text, page.status)(scope, receive, send)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machines:
     """The handlers; `batches` decides /gettac."""
@@ -31,7 +57,7 @@ class Machines:
 
     def allocating_routes(self) -> list[Route]:
         """List the paths that allocate."""
-        return [Route("/gettac/{name}", self.give_tac)]
+        return [Route("/gettac/{name}", GiveTac(self.batches, self.numbers))]
 
     def reading_routes(self) -> list[Route]:
         """List the paths that only read."""
@@ -40,21 +66,6 @@ class Machines:
             Route("/v1/allocated/all", self.show_allocated),
             Route("/metrics", self.show_metrics),
         ]
-
-    async def give_tac(self, request: Request) -> Response:
-        """GET /gettac/NAME: the worker's buildbot.tac, and its place recorded."""
-        if request.method == "HEAD":
-            raise HTTPException(405, "HEAD would record an allocation: use GET", {"allow": "GET"})
-        asked_at = time.monotonic()
-        name = normalize_name(request.path_params["name"])
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                page = await self.batches.ask(name)
-        except TimeoutError as err:
-            raise Unavailable(f"no answer within {PATIENCE_S:.0f} s") from err
-        self.numbers.answers.labels(page.outcome).inc()
-        self.numbers.seconds.observe(time.monotonic() - asked_at)
-        return PlainTextResponse(page.text, page.status)
 
     async def show_jacuzzi(self, request: Request) -> Response:
         """GET /v1/builders/NAME: the workers a builder is confined to."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 Silo = tuple[int | None, ...]
@@ -21,6 +22,15 @@ class Reason(StrEnum):
     KEPT = "kept"
     LOCKED = "locked"
     DISABLED = "disabled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """What the lock's row says, with the database's clock."""
+
+    generation: int
+    edits: int
+    now: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +65,30 @@ class Worker:
     template: str | None
     locked_master_id: int | None
     current_master_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What is the same for many workers.
+
+    `passwords`: pool and distro, or None for any distro → password. `templates`: by id, and by
+    name.
+    """
+
+    masters: Mapping[int, Master]
+    passwords: Mapping[tuple[int, int | None], str]
+    templates: Mapping[int | str, str | None]
+    default_template: str
+
+    def find_password(self, *, pool_id: int | None, distro_id: int | None) -> str | None:
+        """Return the distro's own password in a pool, else the one for all."""
+        if pool_id is None:
+            return None
+        return self.passwords.get((pool_id, distro_id), self.passwords.get((pool_id, None)))
+
+    def find_template(self, template_id: int | None) -> str | None:
+        """Return the template's text; None where there is none."""
+        return self.templates.get(template_id or self.default_template)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

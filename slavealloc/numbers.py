@@ -38,8 +38,12 @@ class Numbers:
             "Requests turned away because the database did not answer.",
             registry=self.registry,
         )
-        for outcome in Outcome:
-            self.answers.labels(outcome)
+        self._answered = {outcome: self.answers.labels(outcome) for outcome in Outcome}
+
+    def count(self, outcome: Outcome, seconds: float) -> None:
+        """Count an answer, and how long it took."""
+        self._answered[outcome].inc()
+        self.seconds.observe(seconds)
 
     def render(self) -> bytes:
         """Write them in Prometheus's text format."""

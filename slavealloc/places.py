@@ -1,7 +1,8 @@
 """All who ask together, in one transaction of the farm database: lock, read, decide, write."""
 
+import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection
 
@@ -10,18 +11,38 @@ from farmhand.db import FarmDb
 from farmhand.errors import BadInput
 from farmhand.validation import unknown
 from slavealloc import queries
-from slavealloc.allocate import place_workers
+from slavealloc.allocate import count_changes, place_workers
 from slavealloc.config import SlaveAlloc
-from slavealloc.models import Master, Placement, Refusal
+from slavealloc.models import Loads, Placement, Refusal, Rules, Silo, Turn
+
+REMEMBERED_S = 10.0  # what is edited by hand, or counts no more by the clock alone, is seen so late
+
+
+@dataclass(kw_only=True, slots=True)
+class Memory:
+    """What a batch need not read again as long as the lock's row says so.
+
+    `loads` is as of `generation`, `rules` as of `edits`.
+    """
+
+    read_at: float = -REMEMBERED_S
+    generation: int = -1
+    loads: dict[Silo, dict[int, int]] = field(default_factory=dict)
+    edits: int = -1
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Places:
-    """Gives workers their places in one farm database; `host` signs what is written."""
+    """Gives workers their places in one farm database; `host` signs what is written.
+
+    `assign` is for one thread at a time.
+    """
 
     database: FarmDb
     config: SlaveAlloc
     host: str
+    memory: Memory = field(default_factory=Memory)
 
     def check_default_template(self) -> None:
         """Refuse to serve with a default template that is nowhere; raises BadInput."""
@@ -38,27 +59,50 @@ class Places:
         Raises Unavailable when the database is away.
         """
         with self.database.begin() as connection:
-            masters = queries.lock_places(connection)
-            answers = self._decide(connection, names, masters)
+            turn = queries.lock_places(connection)
+            rules, loads = self._remember(connection, turn)
+            answers = self._decide(connection, names, rules, loads)
+            changes = count_changes(answers)
             if answers:
-                queries.write_answers(connection, answers, self.host)
+                queries.write_answers(connection, answers, self.host, turn.now)
+            if changes:
+                queries.raise_generation(connection)
+        # Only now that it is committed: else the next batch finds another generation, and counts.
+        for (silo, master_id), change in changes.items():
+            load = loads.setdefault(silo, {})
+            load[master_id] = load.get(master_id, 0) + change
+        self.memory.generation = turn.generation + (1 if changes else 0)
         return {answer.worker.name: answer for answer in answers}
+
+    def _remember(
+        self, connection: Connection, turn: Turn
+    ) -> tuple[Rules, dict[Silo, dict[int, int]]]:
+        """Read again what another server, an edit, or time has changed."""
+        memory = self.memory
+        old = time.monotonic() - memory.read_at >= REMEMBERED_S
+        if old or memory.rules is None or memory.edits != turn.edits:
+            memory.rules = self._read_rules(connection)
+            memory.edits = turn.edits
+        if old or memory.generation != turn.generation:
+            memory.loads = queries.read_loads(connection, counted_s=self.config.counted_s)
+            memory.generation = turn.generation
+        if old:
+            memory.read_at = time.monotonic()
+        return memory.rules, memory.loads
+
+    def _read_rules(self, connection: Connection) -> Rules:
+        return queries.read_rules(connection, default_template=self.config.default_template)
 
     def preview(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:
         """Say where these workers would be placed now, and record nothing."""
         with self.database.begin() as connection:
-            answers = self._decide(connection, names, queries.read_masters(connection))
+            loads = queries.read_loads(connection, counted_s=self.config.counted_s)
+            answers = self._decide(connection, names, self._read_rules(connection), loads)
         return {answer.worker.name: answer for answer in answers}
 
     def _decide(
-        self, connection: Connection, names: Collection[str], masters: Mapping[int, Master]
+        self, connection: Connection, names: Collection[str], rules: Rules, loads: Loads
     ) -> list[Placement | Refusal]:
-        workers = queries.read_workers(
-            connection,
-            names,
-            counted_s=self.config.counted_s,
-            default_template=self.config.default_template,
-        )
-        pool_ids = {worker.silo[0] for worker in workers if worker.silo[0] is not None}
-        loads = queries.read_loads(connection, pool_ids, counted_s=self.config.counted_s)
-        return place_workers(workers, masters, loads)
+        counted_s = self.config.counted_s
+        workers = queries.read_workers(connection, names, rules, counted_s=counted_s)
+        return place_workers(workers, rules.masters, loads)

@@ -1,20 +1,22 @@
 """All SQL on places: who asks, what is balanced, what was decided. Rows become dataclasses here."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.db import db_now
+from farmhand.tables.base import UtcDateTime
 from farmhand.tables.farm import (
     allocations,
     masters,
+    places,
     tac_templates,
     worker_passwords,
     workers,
 )
-from slavealloc.models import SHIPPED_NAMES, Master, Placement, Refusal, Silo, Worker
+from slavealloc.models import SHIPPED_NAMES, Master, Placement, Refusal, Rules, Silo, Turn, Worker
 from slavealloc.tac import read_shipped
 
 SILO = (
@@ -40,6 +42,7 @@ ASKERS = sa.select(
     workers.c.current_master_id,
     *SILO,
 ).order_by(workers.c.name)
+TURN = sa.select(places.c.generation, places.c.edits, db_now().label("now")).with_for_update()
 MASTERS = sa.select(
     masters.c.id,
     masters.c.nickname,
@@ -51,78 +54,94 @@ MASTERS = sa.select(
 ).order_by(masters.c.id)
 
 
-def lock_places(connection: Connection) -> dict[int, Master]:
-    """Let nobody else place workers or change masters before this transaction ends.
+def lock_places(connection: Connection) -> Turn:
+    """Let nobody else place workers or edit anything here before this transaction ends.
 
     The one lock of all writers here, always taken first, so that none can wait for another in a
-    circle. Returns the masters by id.
+    circle.
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    return _masters(connection, MASTERS.with_for_update(key_share=True))
+    generation, edits, now = connection.execute(TURN).one()
+    return Turn(generation=generation, edits=edits, now=now)
+
+
+def lock_for_edit(connection: Connection) -> None:
+    """Take the lock, and tell servers that nothing they remember holds any longer."""
+    lock_places(connection)
+    columns = places.c
+    statement = places.update().values(generation=columns.generation + 1, edits=columns.edits + 1)
+    connection.execute(statement)
+
+
+def raise_generation(connection: Connection) -> None:
+    """Tell other servers that the numbers of workers they remember no longer hold."""
+    connection.execute(places.update().values(generation=places.c.generation + 1))
 
 
 def read_masters(connection: Connection) -> dict[int, Master]:
     """Read all masters, by id."""
-    return _masters(connection, MASTERS)
-
-
-def _masters(connection: Connection, statement: sa.Select[Any]) -> dict[int, Master]:
     return {
-        row.id: Master(
-            id=row.id,
-            nickname=row.nickname,
-            fqdn=row.fqdn,
-            pb_port=row.pb_port,
-            pool_id=row.pool_id,
-            enabled=row.enabled,
-            notes=row.notes or "",
+        master_id: Master(
+            id=master_id,
+            nickname=nickname,
+            fqdn=fqdn,
+            pb_port=pb_port,
+            pool_id=pool_id,
+            enabled=enabled,
+            notes=notes or "",
         )
-        for row in connection.execute(statement)
+        for master_id, nickname, fqdn, pb_port, pool_id, enabled, notes in connection.execute(
+            MASTERS
+        )
     }
 
 
 def read_workers(
-    connection: Connection, names: Collection[str], *, counted_s: float, default_template: str
+    connection: Connection, names: Collection[str], rules: Rules, *, counted_s: float
 ) -> list[Worker]:
-    """Read the workers of these names that exist, in order of name, with password and template."""
+    """Read the workers of these names that exist, in order of name."""
     counted = workers.c.last_seen_at > db_now(-counted_s)
     # PostgreSQL takes no NUL, and no worker's name has one.
     names = [name for name in names if "\0" not in name]
     statement = ASKERS.add_columns(counted.label("counted")).where(workers.c.name.in_(names))
     rows = connection.execute(statement).all()
-    passwords = _read_passwords(connection, {row.pool_id for row in rows})
-    templates = _read_templates(connection)
-    return [
-        Worker(
-            id=row.id,
-            name=row.name,
-            enabled=row.enabled,
-            notes=row.notes or "",
-            silo=tuple(row[-1 - len(SILO) : -1]),
-            basedir=row.basedir,
-            counted=bool(row.counted),
-            password=passwords.get(
-                (row.pool_id, row.distro_id), passwords.get((row.pool_id, None))
-            ),
-            template=templates.get(row.tac_template_id or default_template),
-            locked_master_id=row.locked_master_id,
-            current_master_id=row.current_master_id,
+    found = []
+    for row in rows:
+        id_, name, enabled, notes, basedir, template_id, locked, current, *silo, counted = row
+        worker = Worker(
+            id=id_,
+            name=name,
+            enabled=enabled,
+            notes=notes or "",
+            silo=tuple(silo),
+            basedir=basedir,
+            counted=bool(counted),
+            password=rules.find_password(pool_id=silo[0], distro_id=silo[1]),
+            template=rules.find_template(template_id),
+            locked_master_id=locked,
+            current_master_id=current,
         )
-        for row in rows
-    ]
+        found.append(worker)
+    return found
 
 
-def _read_passwords(
-    connection: Connection, pool_ids: Collection[int | None]
-) -> dict[tuple[int, int | None], str]:
-    """Read passwords: pool and distro → password; of two of the same, the older one counts."""
-    statement = (
-        sa.select(worker_passwords)
-        .where(worker_passwords.c.pool_id.in_(sorted(each for each in pool_ids if each)))
-        .order_by(worker_passwords.c.id.desc())
+def read_rules(connection: Connection, *, default_template: str) -> Rules:
+    """Read masters, passwords and templates."""
+    return Rules(
+        masters=read_masters(connection),
+        passwords=_read_passwords(connection),
+        templates=_read_templates(connection),
+        default_template=default_template,
     )
-    return {(row.pool_id, row.distro_id): row.password for row in connection.execute(statement)}
+
+
+def _read_passwords(connection: Connection) -> dict[tuple[int, int | None], str]:
+    """Read passwords: pool and distro → password; of two of the same, the older one counts."""
+    columns = worker_passwords.c
+    statement = sa.select(columns.pool_id, columns.distro_id, columns.password)
+    rows = connection.execute(statement.order_by(columns.id.desc()))
+    return {(pool_id, distro_id): password for pool_id, distro_id, password in rows}
 
 
 def _read_templates(connection: Connection) -> dict[int | str, str | None]:
@@ -139,14 +158,11 @@ def read_template_names(connection: Connection) -> list[str]:
     return [each for each in _read_templates(connection) if isinstance(each, str)]
 
 
-def read_loads(
-    connection: Connection, pool_ids: Collection[int], *, counted_s: float
-) -> dict[Silo, dict[int, int]]:
-    """Count the live workers of these pools: silo → master → workers."""
+def read_loads(connection: Connection, *, counted_s: float) -> dict[Silo, dict[int, int]]:
+    """Count live workers: silo → master → workers."""
     statement = (
         sa.select(*SILO, workers.c.current_master_id, sa.func.count())
         .where(
-            workers.c.pool_id.in_(sorted(pool_ids)),
             workers.c.current_master_id.is_not(None),
             workers.c.last_seen_at > db_now(-counted_s),
         )
@@ -159,39 +175,36 @@ def read_loads(
 
 
 def write_answers(
-    connection: Connection, answers: Sequence[Placement | Refusal], host: str
+    connection: Connection, answers: Sequence[Placement | Refusal], host: str, now: datetime
 ) -> None:
-    """Write that these workers asked just now, which masters they have, and where they were sent.
+    """Write that these workers asked, which masters they have, and where they were sent.
 
     `host` is the server's that decided.
     """
     moves = [each for each in answers if isinstance(each, Placement) and each.moved]
-    values: dict[str, Any] = {"last_seen_at": db_now()}
+    # As text, since it is all numbers: binding a thousand takes longer than writing the rows.
+    assignments = "last_seen_at = :now"
     if moves:
-        # As text, since it is all numbers: binding a thousand takes longer than writing the rows.
         whens = (
             f"WHEN {move.worker.id} THEN {move.master.id if move.master else 'NULL'}"
             for move in moves
         )
-        case = f"CASE workers.id {' '.join(whens)} ELSE workers.current_master_id END"
-        values["current_master_id"] = sa.literal_column(case)
-    ids = sorted(answer.worker.id for answer in answers)
-    statement = workers.update().where(workers.c.id.in_(ids)).values(values)
-    connection.execute(statement, execution_options={"compiled_cache": None})
-    if not moves:
-        return
-    # Read apart: PyMySQL sends many rows at once only where each value is a plain one.
-    at = connection.scalar(sa.select(db_now()))
+        assignments += f", current_master_id = CASE id {' '.join(whens)} ELSE current_master_id END"
+    ids = ", ".join(str(answer.worker.id) for answer in answers)
+    statement = sa.text(f"UPDATE workers SET {assignments} WHERE id IN ({ids})")  # noqa: S608
     connection.execute(
-        allocations.insert(),
-        [
+        statement.bindparams(sa.bindparam("now", now, UtcDateTime)),
+        execution_options={"compiled_cache": None},
+    )
+    if moves:
+        rows = [
             {
                 "worker_id": move.worker.id,
                 "master_id": move.master.id if move.master else None,
-                "at": at,
+                "at": now,
                 "reason": str(move.reason),
                 "host": host,
             }
             for move in moves
-        ],
-    )
+        ]
+        connection.execute(allocations.insert(), rows)

@@ -117,6 +117,16 @@ workers = Table(
     ),
 )
 
+# One row, id 1: who places workers or edits what is above locks it first. `generation` rises
+# where the numbers of workers by silo and master change, `edits` with everything but placing.
+places = Table(
+    "places",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Id, nullable=False),
+    Column("edits", Id, nullable=False),
+)
+
 # One row for each time that a worker's master changed.
 allocations = Table(
     "allocations",

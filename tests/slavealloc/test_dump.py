@@ -50,7 +50,7 @@ def parse(dump: bytes) -> Rows:
 
 def test_a_dump_has_all_tables_of_the_farm_each_after_those_it_refers_to() -> None:
     tables = {each for each in vars(farm).values() if isinstance(each, sa.Table)}
-    assert set(TABLES) == tables
+    assert set(TABLES) == tables - {farm.places}  # a lock, and a number that only ever rises
     for index, table in enumerate(TABLES):
         assert {key.column.table for key in table.foreign_keys} <= set(TABLES[:index])
 

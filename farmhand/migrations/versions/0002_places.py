@@ -77,6 +77,14 @@ def upgrade() -> None:
     )
     _extend_workers()
     op.create_table(
+        "places",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("generation", Id, nullable=False),
+        sa.Column("edits", Id, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_places"),
+        **OPTIONS,
+    )
+    op.create_table(
         "allocations",
         sa.Column("id", Id, autoincrement=True, nullable=False),
         sa.Column("worker_id", Id, nullable=False),
@@ -108,6 +116,8 @@ def upgrade() -> None:
 
     templates = sa.table("tac_templates", sa.column("name"))
     op.bulk_insert(templates, [{"name": name} for name in SHIPPED_TEMPLATES])
+    places = sa.table("places", *map(sa.column, ("id", "generation", "edits")))
+    op.execute(places.insert().values(id=1, generation=0, edits=0))
     info = sa.table("schema_info", sa.column("compatible_from"))
     op.execute(info.update().values(compatible_from=COMPATIBLE_FROM))
 
