@@ -15,12 +15,13 @@ from slavealloc.allocate import count_changes, place_workers
 from slavealloc.config import SlaveAlloc
 from slavealloc.models import Loads, Placement, Refusal, Rules, Silo, Turn
 
-REMEMBERED_S = 10.0  # what is edited by hand, or counts no more by the clock alone, is seen so late
+# In a storm, what was edited behind our back, or counts no more by the clock, is seen so late.
+REMEMBERED_S = 0.5
 
 
 @dataclass(kw_only=True, slots=True)
 class Memory:
-    """What a batch need not read again as long as the lock's row says so.
+    """What a crowd's next batch need not read again as long as the lock's row says so.
 
     `loads` is as of `generation`, `rules` as of `edits`.
     """
@@ -60,7 +61,7 @@ class Places:
         """
         with self.database.begin() as connection:
             turn = queries.lock_places(connection)
-            rules, loads = self._remember(connection, turn)
+            rules, loads = self._remember(connection, turn, crowd=len(names) > 1)
             answers = self._decide(connection, names, rules, loads)
             changes = count_changes(answers)
             if answers:
@@ -75,18 +76,18 @@ class Places:
         return {answer.worker.name: answer for answer in answers}
 
     def _remember(
-        self, connection: Connection, turn: Turn
+        self, connection: Connection, turn: Turn, *, crowd: bool
     ) -> tuple[Rules, dict[Silo, dict[int, int]]]:
-        """Read again what another server, an edit, or time has changed."""
+        """Read again what another server, an edit, or time has changed; for a lone asker, all."""
         memory = self.memory
-        old = time.monotonic() - memory.read_at >= REMEMBERED_S
-        if old or memory.rules is None or memory.edits != turn.edits:
+        anew = not crowd or time.monotonic() - memory.read_at >= REMEMBERED_S
+        if anew or memory.rules is None or memory.edits != turn.edits:
             memory.rules = self._read_rules(connection)
             memory.edits = turn.edits
-        if old or memory.generation != turn.generation:
+        if anew or memory.generation != turn.generation:
             memory.loads = queries.read_loads(connection, counted_s=self.config.counted_s)
             memory.generation = turn.generation
-        if old:
+        if anew:
             memory.read_at = time.monotonic()
         return memory.rules, memory.loads
 
