@@ -19,10 +19,11 @@ setup(
     license="MPL-2.0",
     python_requires=">=3.11",
     packages=find_packages(
-        include=["farmhand", "farmhand.*", "slavealloc", "slavealloc.*", "watch_pending"]
+        include=["farmhand", "farmhand.*", "runner", "slavealloc", "slavealloc.*", "watch_pending"]
     ),
     package_data={
         "farmhand": ["py.typed"],
+        "runner": ["py.typed"],
         "slavealloc": ["py.typed", "tacs/*.j2"],
         "watch_pending": ["py.typed"],
     },
@@ -72,6 +73,7 @@ setup(
     entry_points={
         "console_scripts": [
             "farmhand=farmhand.cli:main",
+            "runner=runner.cli:main",
             "runslave=slavealloc.runslave:main",
             "slavealloc=slavealloc.cli:main",
             "watch-pending=watch_pending.cli:main",

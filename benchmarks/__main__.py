@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from benchmarks import gettac, pending, startup
+from benchmarks import gettac, pending, runner, startup
 
 
 def main() -> None:
@@ -17,6 +17,9 @@ def main() -> None:
     count = gettac.WORKERS // 10 if "quick" in sys.argv else gettac.WORKERS
     print(f"## {count:,} workers ask for their tac (`python -m benchmarks.gettac`)\n")
     print_markdown(gettac.HEAD.split("|"), gettac.table(count))
+    print("## The runner: tasks that do nothing (`benchmarks/runner.py`)\n")
+    print_markdown(runner.HEAD, runner.table())
+    print_markdown(["measure", "value"], runner.memory_and_latency())
     print("## Start-up, median of a whole process (`benchmarks/startup.py`)\n")
     head = ["command", "ms", "÷ bare interpreter", "× faster than aws --version"]
     print_markdown(head, startup.table())

@@ -43,9 +43,10 @@ def execute(
         dry_run=common.get("dry_run", False),
         json=common["json"],
         verbosity=-1 if common["quiet"] else common["verbose"],
+        metrics_textfile=common.get("metrics_textfile"),
     )
     result = Result(exit_code=ExitCode.BUG)
-    metrics_textfile: Path | None = common.get("metrics_textfile")
+    metrics_textfile = run.metrics_textfile
     # Looking for garbage in what imports leave behind would be a tenth of a short run.
     gc.set_threshold(GC_THRESHOLD)
     try:

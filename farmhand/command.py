@@ -30,7 +30,8 @@ class Run:
     """One call of a command: what was asked, when, where, and until when.
 
     `host` is the host's name, the process id and a random part. `now` is the host's UTC clock, read
-    once; `remaining_s` counts on the monotonic clock.
+    once; `remaining_s` counts on the monotonic clock. `metrics_textfile` is written at the end in
+    any case; a service may also write it before.
     """
 
     command: str
@@ -44,6 +45,7 @@ class Run:
     dry_run: bool = False
     json: bool = False
     verbosity: int = 0
+    metrics_textfile: Path | None = None
 
     @property
     def speaks(self) -> bool:

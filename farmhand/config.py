@@ -16,6 +16,7 @@ SECTIONS: Mapping[str, str] = {
     "watch_pending": "watch_pending.config:WatchPending",
     "slavealloc": "slavealloc.config:SlaveAlloc",
     "runslave": "slavealloc.config:RunSlave",
+    "runner": "runner.config:Runner",
 }
 """Section → `module:class`; imported only when the file has the section."""
 

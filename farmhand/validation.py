@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -21,6 +20,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from farmhand.errors import BadInput
+from farmhand.wording import unknown as unknown
 
 MISSING = "is required, but missing"
 URL = re.compile(
@@ -73,20 +73,6 @@ def format_path(path: KeyPath) -> str:
         else:
             text += f"[{json.dumps(part, ensure_ascii=False)}]"
     return f"{text}: " if text else ""
-
-
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Say that a name is unknown, with the nearest one that is.
-
-    >>> unknown("region", "us-esat-1", ["us-east-1", "us-west-2"])
-    'unknown region "us-esat-1"; did you mean "us-east-1"?'
-    """
-    names = list(known)
-    nearest = get_close_matches(name, names, n=1)
-    hint = (
-        f'; did you mean "{nearest[0]}"?' if nearest else f"; known: {', '.join(names) or 'none'}"
-    )
-    return f'unknown {what} "{name}"{hint}'
 
 
 # Types for the sections' dataclasses

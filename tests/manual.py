@@ -9,6 +9,7 @@ import click
 from click.testing import CliRunner
 
 from farmhand.cli import main as farmhand_main
+from runner.cli import main as runner_main
 from slavealloc.cli import main as slavealloc_main
 from slavealloc.runslave import main as runslave_main
 from watch_pending.cli import main as watch_pending_main
@@ -22,6 +23,7 @@ PROGRAMS: Mapping[str, click.Command] = {
     "watch-pending": watch_pending_main,
     "slavealloc": slavealloc_main,
     "runslave": runslave_main,
+    "runner": runner_main,
     "farmhand": farmhand_main,
 }
 

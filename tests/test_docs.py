@@ -9,6 +9,8 @@ import pytest
 from farmhand import config as farmhand_config
 from farmhand.metrics import LAST_SUCCESS, run_samples
 from farmhand.tables import records
+from runner.originals import read_ini
+from runner.tasks import Task, find_tasks
 from slavealloc.config import RunSlave, SlaveAlloc
 from slavealloc.import_files import Paths, read_files
 from slavealloc.import_plan import State, find_dangling, plan_import
@@ -120,6 +122,15 @@ def test_the_example_places_suit_the_example_configuration() -> None:
     assert named - {None} <= set(types.instance_types)
 
 
+def example_tasks() -> tuple[Task, ...]:
+    settings = read_ini(ROOT / "configs/runner.cfg").settings
+    return find_tasks(ROOT / "configs/tasks.d", settings).tasks
+
+
+def test_the_example_tasks_run_the_worker() -> None:
+    assert [task.name for task in example_tasks()] == ["buildbot"]
+
+
 TEMPLATES = [path for path in all_configs() if is_template(path)]
 
 
@@ -155,6 +166,7 @@ def test_every_example_is_of_a_kind_that_a_test_loads(
     kinds = {"farmhand.yml", "watch_pending.cfg", "aws-secrets.json.example"}
     kinds |= set(originals_example.instance_types)
     kinds |= {"workers.csv", "masters.csv", "passwords.csv"}
+    kinds |= {"runner.cfg", "README", *(task.path.name for task in example_tasks())}
     assert [p for p in all_configs() if p.name not in kinds and not is_template(p)] == []
 
 

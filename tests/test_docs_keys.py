@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from farmhand import config as farmhand_config
+from runner import config as runner_config
+from runner.settings import TaskSettings
+from runner.worker_config import WorkerSettings
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, read_sections, read_table
 from watch_pending import config, originals
@@ -22,6 +25,9 @@ KEYS: Mapping[str, type[Any]] = {
     "on_demand": config.OnDemand,
     "slavealloc": slavealloc_config.SlaveAlloc,
     "runslave": slavealloc_config.RunSlave,
+    "runner": runner_config.Runner,
+    "tasks.NAME": TaskSettings,
+    "runner.worker": WorkerSettings,
 }
 ORIGINAL_KEYS: Mapping[str, tuple[type[Any], ...]] = {
     "watch_pending.cfg": (originals._Config, originals._Rule),

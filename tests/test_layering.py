@@ -102,7 +102,7 @@ PURE = [path for path in MODULES if is_pure(path)]
 
 
 def test_the_packages_are_found() -> None:
-    assert {"farmhand", "slavealloc", "watch_pending"} <= set(PACKAGES)
+    assert {"farmhand", "runner", "slavealloc", "watch_pending"} <= set(PACKAGES)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -121,6 +121,8 @@ def test_the_modules_that_decide_are_pure() -> None:
     assert {f"watch_pending/{name}.py" for name in names} <= found
     places = ("allocate", "import_plan", "importing", "models", "pages", "resources")
     assert {f"slavealloc/{name}.py" for name in places} <= found
+    rounds = ("config", "environ", "policy", "protocol", "settings")
+    assert {f"runner/{name}.py" for name in rounds} <= found
 
 
 @pytest.mark.parametrize("path", PURE, ids=name_of)
@@ -236,6 +238,8 @@ HELPS = [
     "slavealloc.cli --help",
     *(f"slavealloc.cli {verb} --help" for verb in ("serve", "dbimport", "gettac")),
     "slavealloc.runslave --help",
+    "runner.cli --help",
+    *(f"runner.cli {verb} --help" for verb in ("run", "status", "worker")),
     "farmhand.cli --help",
     "farmhand.cli db upgrade --help",
     "farmhand.cli status --help",

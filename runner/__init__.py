@@ -1,0 +1,1 @@
+"""Pre-flight, one Buildbot worker, post-flight, and round again."""

@@ -1,0 +1,25 @@
+"""The `runner:` section of farmhand.yml as frozen dataclasses; pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner.settings import RunnerSettings
+from runner.worker_config import WorkerSettings
+
+if TYPE_CHECKING:
+    from farmhand.validation import Problem
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runner(RunnerSettings):
+    """What the runner's rounds and tasks have, and what `runner worker` does."""
+
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+
+    def find_problems(self) -> "Iterator[Problem]":
+        """Say which values make no sense."""
+        from farmhand.validation import Problem
+
+        for problem in self.worker.find_problems():
+            yield Problem(("worker", *problem.path), problem.message)

@@ -1,0 +1,68 @@
+"""Which file configures the runner, and what it says: farmhand.yml, or the original's INI."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from farmhand.config_file import find_config
+from farmhand.errors import BadInput
+from runner.originals import read_ini
+from runner.settings import RunnerSettings, from_json
+from runner.worker_config import WorkerSettings
+
+YAML = {".yml", ".yaml"}
+LONGEST_S = 60
+
+
+def find_file(option: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Choose the file, as an absolute path: tasks that ask us may stand elsewhere."""
+    path = find_config(option, environ)
+    return path.absolute() if path is not None else None
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> RunnerSettings:
+    """Load the runner's settings; without a file, the defaults.
+
+    Raises BadInput with a line for each mistake.
+    """
+    if path is None:
+        return RunnerSettings()
+    if path.suffix in YAML:
+        return from_json(_ask_another(path, environ))
+    return read_ini(path).settings
+
+
+def load_worker_settings(path: Path | None, environ: Mapping[str, str]) -> WorkerSettings:
+    """Load the settings of `runner worker`; raises BadInput."""
+    if path is None:
+        return WorkerSettings()
+    if path.suffix not in YAML:
+        return read_ini(path).worker
+    data = _ask_another(path, environ)["worker"]
+    basedir = data["basedir"]
+    return WorkerSettings(
+        **{
+            **data,
+            "basedir": Path(basedir) if basedir is not None else None,
+            "pass_env": tuple(data["pass_env"]),
+        }
+    )
+
+
+def _ask_another(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Let a process of its own check the file; raises BadInput with what it says."""
+    import subprocess
+
+    command = [sys.executable, "-m", "runner.load_config", str(path)]
+    try:
+        done = subprocess.run(
+            command, env=environ, capture_output=True, text=True, timeout=LONGEST_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as err:
+        raise BadInput(f"{path}: could not be checked: {err}") from err
+    if done.returncode != 0:
+        raise BadInput(done.stderr.strip() or f"{path}: could not be checked")
+    section: dict[str, Any] = json.loads(done.stdout)
+    return section

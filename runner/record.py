@@ -1,0 +1,128 @@
+"""What the runner does and did, in a file of the state directory, for `runner status`."""
+
+import json
+import logging
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from farmhand.output import format_time
+
+log = logging.getLogger("runner")
+
+FILE = "runner.json"
+ROUNDS_KEPT = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskRecord:
+    """One task of a round."""
+
+    task: str
+    tries: int
+    seconds: float
+    result: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoundRecord:
+    """One round; `result` is ok, stop, exit or halt."""
+
+    number: int
+    started_at: str
+    seconds: float
+    result: str
+    reason: str
+    tasks: tuple[TaskRecord, ...] = ()
+
+
+@dataclass(kw_only=True, slots=True)
+class Record:
+    """The file's content, written whole at each change; a full disk costs a warning only."""
+
+    path: Path
+    directory: str
+    number: int = 0
+    last_halt_at: str | None = None
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    warned: bool = False
+
+    def doing(self, what: str, *, task: str | None = None, tries: int | None = None) -> None:
+        """Write what is done from now on: a task, a pause, a halt, or nothing more."""
+        document = {
+            "pid": os.getpid(),
+            "pid_started": read_start(os.getpid()),
+            "directory": self.directory,
+            "round": self.number,
+            "doing": what,
+            "task": task,
+            "try": tries,
+            "since": now(),
+            "last_halt_at": self.last_halt_at,
+            "rounds": self.rounds,
+        }
+        draft = self.path.with_name(f".{FILE}.new")
+        try:
+            draft.write_text(json.dumps(document), "utf-8")
+            draft.replace(self.path)
+        except OSError as err:
+            if not self.warned:
+                log.warning("%s can't be written: %s", self.path, err.strerror)
+            self.warned = True
+        else:
+            self.warned = False
+
+    def end_round(self, ended: RoundRecord) -> None:
+        """Keep a round, and forget the oldest."""
+        self.rounds = [*self.rounds, asdict(ended)][-ROUNDS_KEPT:]
+        self.doing("pause")
+
+    def halting(self) -> None:
+        """Write that a halt begins, which may be the last thing this machine does."""
+        self.last_halt_at = now()
+        self.doing("halt")
+
+
+def now() -> str:
+    """Format the time for people: nothing is decided by it."""
+    return format_time(datetime.now(UTC))
+
+
+def open_record(state_directory: Path, directory: Path) -> Record:
+    """Go on with what the runner before us wrote; what can't be read is forgotten."""
+    path = state_directory / FILE
+    record = Record(path=path, directory=str(directory))
+    if before := read_record(path):
+        rounds = before.get("rounds")
+        record.rounds = rounds if isinstance(rounds, list) else []
+        halted = before.get("last_halt_at")
+        record.last_halt_at = halted if isinstance(halted, str) else None
+    return record
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Read the file; None where there is none, or it is no record."""
+    with suppress(OSError, ValueError):
+        document = json.loads(path.read_text("utf-8"))
+        return document if isinstance(document, dict) else None
+    return None
+
+
+def seconds_since(stamp: str | None) -> float | None:
+    """Count from a time that was written, by the clock on the wall; may be below zero."""
+    if stamp is None:
+        return None
+    with suppress(ValueError):
+        return (datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds()
+    return None
+
+
+def read_start(pid: int) -> int | None:
+    """Read when a process started, in the kernel's own count: an id may return, the two can't."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
+    return None

@@ -1,0 +1,54 @@
+"""SIGTERM and SIGINT as requests that are counted: the first lets finish, each further one ends."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(kw_only=True, slots=True)
+class Stops:
+    """How often this process was asked to stop; `fd` can be read when it is asked."""
+
+    fd: int
+    count: int = 0
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until asked to stop; at once where that was before."""
+        deadline = time.monotonic() + seconds
+        while self.count == 0 and (left := deadline - time.monotonic()) > 0:
+            select.select([self.fd], [], [], left)
+            self.drain()
+
+    def drain(self) -> None:
+        """Read away what woke us; the count stays."""
+        try:
+            os.read(self.fd, 4096)
+        except BlockingIOError:
+            return
+
+
+@contextmanager
+def listening() -> Iterator[Stops]:
+    """Count requests to stop instead of ending by them."""
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    stops = Stops(fd=read_fd)
+
+    def count(_signal: int, _frame: object) -> None:
+        stops.count += 1
+
+    before = [(number, signal.signal(number, count)) for number in SIGNALS]
+    woken_before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    try:
+        yield stops
+    finally:
+        signal.set_wakeup_fd(woken_before)
+        for number, action in before:
+            signal.signal(number, action)
+        os.close(read_fd)
+        os.close(write_fd)

@@ -1,0 +1,73 @@
+"""How one worker's life can end, and the task code each end has; pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from runner.protocol import TaskCode
+
+
+class Outcome(StrEnum):
+    """What happened, in the words of the log."""
+
+    STOPPED = "connected and stopped"
+    LEFT = "sent away by its master"
+    ASKED_TO_END = "stopped, as we were asked to end"
+    KILLED = "killed, as it was told to be"
+    IDLE = "disabled: nothing is assigned to it"
+    NO_TAC = "no tac"
+    NOT_STARTED = "not started by twistd"
+    AUTH_FAILED = "authentication failed"
+    DUPLICATE = "duplicate name"
+    REFUSED = "refused: nothing listens at its master's port"
+    MASTER_AWAY = "master away"
+    NOT_READY = "never ready, though its master's port answers"
+    LOST = "lost its master for long"
+    DIED = "ended unasked"
+
+
+CODES = MappingProxyType(
+    {
+        Outcome.STOPPED: TaskCode.OK,
+        Outcome.LEFT: TaskCode.OK,
+        Outcome.ASKED_TO_END: TaskCode.EXIT,
+        Outcome.KILLED: TaskCode.OK,
+        Outcome.NO_TAC: 10,
+        Outcome.NOT_STARTED: 11,
+        Outcome.AUTH_FAILED: 12,
+        Outcome.DUPLICATE: 13,
+        Outcome.REFUSED: 14,
+        Outcome.MASTER_AWAY: 15,
+        Outcome.NOT_READY: 16,
+        Outcome.LOST: 17,
+        Outcome.DIED: 18,
+    }
+)
+IDLE_CODES = MappingProxyType(
+    {
+        "wait": TaskCode.EXIT,
+        "go-on": TaskCode.OK,
+        "retry": 19,
+        "halt": TaskCode.HALT,
+        "exit": TaskCode.EXIT,
+    }
+)
+HEALTHY = frozenset({Outcome.STOPPED, Outcome.LEFT, Outcome.ASKED_TO_END, Outcome.IDLE})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """The end of one worker's life; `builds` had begun since we watch it."""
+
+    outcome: Outcome
+    detail: str = ""
+    builds: int = 0
+
+
+def task_code(outcome: Outcome, when_idle: str) -> int:
+    """Return what the task exits with.
+
+    >>> task_code(Outcome.LOST, "wait"), int(task_code(Outcome.IDLE, "halt"))
+    (17, 2)
+    """
+    return IDLE_CODES[when_idle] if outcome is Outcome.IDLE else CODES[outcome]

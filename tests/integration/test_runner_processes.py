@@ -1,0 +1,252 @@
+"""What a task starts: nothing of it is alive afterwards, and no output is too much."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.runner_machine import ROOT, RunnerMachine, is_alive, wait_until
+
+pytestmark = pytest.mark.integration
+# A process of a session of its own whose parent is gone: `setsid` forks, and `&` forks before it.
+DAEMON = "(setsid sh -c '{trap}echo $$ >> pids; exec sleep 60' >/dev/null 2>&1 &)"
+DEAF = DAEMON.format(trap='trap "" TERM; ')
+QUIET = DAEMON.format(trap="")
+WAIT_FOR_PIDS = "until [ -s pids ]; do sleep 0.01; done"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> RunnerMachine:
+    machine = RunnerMachine(home=tmp_path)
+    machine.settings |= {"max_tries": 2, "grace": 0.3}
+    machine.add("halt.sh")
+    return machine
+
+
+def pids(machine: RunnerMachine) -> list[int]:
+    return [int(line) for line in (machine.home / "pids").read_text().split()]
+
+
+# The end of a task is the end of its tree
+
+
+def test_a_task_that_ignores_term_is_killed_before_the_next_try(machine: RunnerMachine) -> None:
+    machine.settings["max_time"] = 0.5
+    alive = "for pid in $(cat pids); do kill -0 $pid && echo overlap >> notes; done; "
+    machine.add("1-a", f"{alive} echo $$ >> pids; trap '' TERM; while :; do sleep 1; done")
+    done = machine.rounds()
+    assert machine.notes() == ["1-a", "1-a", "halt.sh"]
+    assert "a: failed 2 times: no end within 0.5 s" in done.stderr
+    assert not any(map(is_alive, pids(machine)))
+
+
+@pytest.mark.parametrize("daemon", [QUIET, DEAF], ids=["quiet", "deaf to TERM"])
+def test_a_daemon_is_ended_with_the_task_that_left_it(machine: RunnerMachine, daemon: str) -> None:
+    machine.add("1-a", f"{daemon}\n{WAIT_FOR_PIDS}")
+    machine.add("2-b", f"kill -0 $(cat pids) && {machine.note('it lives')}")
+    done = machine.rounds()
+    assert "it lives" not in machine.notes()
+    assert "a: left 1 processes behind; they were ended" in done.stderr
+    assert not any(map(is_alive, pids(machine)))
+
+
+def test_a_daemon_is_ended_with_the_task_that_took_too_long(machine: RunnerMachine) -> None:
+    machine.settings |= {"max_time": 1, "max_tries": 1}
+    machine.add("1-a", f"{DEAF}\n{QUIET}\nsleep 60")
+    machine.rounds()
+    assert len(pids(machine)) == 2
+    assert not any(map(is_alive, pids(machine)))
+
+
+def test_a_task_may_end_itself_in_its_time_of_grace(machine: RunnerMachine) -> None:
+    machine.settings |= {"max_time": 0.5, "max_tries": 1, "grace": 20}
+    machine.add("1-a", f"trap '{machine.note('tidied')}; exit' TERM; while :; do sleep 0.05; done")
+    began = time.monotonic()
+    machine.rounds()
+    assert machine.notes() == ["1-a", "tidied", "halt.sh"]
+    assert time.monotonic() - began < 10
+
+
+def test_max_time_of_one_task_is_a_number(machine: RunnerMachine) -> None:
+    machine.ini = (
+        "[runner]\nsleep_time=0\nretry_jitter=0\ngrace=0.2\n[a]\nmax_time=0.3\nmax_tries=2\n"
+    )
+    machine.add("1-a", "sleep 60")
+    assert machine.rounds().returncode == 3
+    assert machine.notes() == ["1-a", "1-a", "halt.sh"]
+
+
+def test_the_end_of_a_task_is_seen_at_once(machine: RunnerMachine) -> None:
+    for number in range(50):
+        machine.add(f"{number}-t")
+        machine.tasks.joinpath(f"{number}-t").rename(machine.tasks / f"{number}-t{number}")
+    began = time.monotonic()
+    machine.rounds()
+    assert len(machine.notes()) == 50
+    assert time.monotonic() - began < 5  # the original needs 50 s
+
+
+# Output
+
+
+def test_output_is_logged_line_by_line_with_the_task_s_name(machine: RunnerMachine) -> None:
+    machine.add("1-a", "echo one; echo two >&2; printf 'no end \\033[1m\\377'")
+    lines = re.findall(r"INFO runner: a: (.*)", machine.rounds().stderr)
+    assert [each for each in lines if not each.startswith(("try", "exit"))] == [
+        "one",
+        "two",
+        r"no end \x1b[1m\xff",
+    ]
+
+
+def test_output_is_capped(machine: RunnerMachine) -> None:
+    machine.settings["output_limit"] = 1000
+    machine.add("1-a", "yes 123456789 | head -n 100000")
+    done = machine.rounds()
+    assert done.returncode == 0
+    assert done.stderr.count("a: 123456789") == 100
+    assert "a: 999000 bytes of its output were dropped" in done.stderr
+
+
+def test_a_line_without_an_end_is_cut(machine: RunnerMachine) -> None:
+    machine.add("1-a", "head -c 20000 /dev/zero | tr '\\0' x")
+    lines = re.findall(r"a: (x+)", machine.rounds().stderr)
+    assert [len(line) for line in lines] == [8192, 8192, 3616]
+
+
+@pytest.mark.soak
+def test_a_task_that_writes_a_gigabyte_costs_no_memory(machine: RunnerMachine) -> None:
+    machine.add("1-a", "head -c 1G /dev/zero; grep VmHWM /proc/$PPID/status >&2")
+    machine.add("2-b", "grep VmHWM /proc/$PPID/status")
+    found = re.search(r"b: VmHWM:\S*\s*(\d+) kB", machine.rounds().stderr)
+    assert found is not None
+    assert int(found[1]) < 30_000
+
+
+# What is full, and what is gone
+
+
+def test_a_full_disk_stops_no_round(machine: RunnerMachine) -> None:
+    machine.add("1-a", "echo said")
+    machine.write_config()
+    log = machine.home / "log"
+    full = machine.home / "state/runner.json"
+    machine.state.mkdir()
+    full.mkdir()  # what is to be replaced can't be
+    log.symlink_to("/dev/full")
+    done = machine.rounds(2, "-l", str(log))
+    assert (done.returncode, machine.notes()) == (0, ["1-a", "1-a"])
+    assert done.stderr.count("can't be written") == 1
+    assert done.stderr.count("Traceback") <= 1  # of the start line, before the runner begins
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit is missing")
+def test_no_room_for_any_file_stops_no_round(machine: RunnerMachine) -> None:
+    machine.add("1-a").write_text("#!/bin/sh\nexit 0\n")
+    process = machine.popen(
+        "-v", "-n", "2", str(machine.tasks), prefix=("prlimit", "--fsize=0", "--")
+    )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "runner.json can't be written: File too large" in err
+
+
+# Killed
+
+
+def test_kill_9_of_the_runner_lets_the_next_one_begin(machine: RunnerMachine) -> None:
+    machine.add("1-a", "echo $$ > pids; sleep 60")
+    process = machine.start()
+    machine.wait_for("1-a")
+    wait_until(lambda: (machine.home / "pids").exists())
+    process.kill()
+    process.communicate(timeout=20)
+    assert machine.status()["doing"] is None
+    machine.add("1-a")
+    assert machine.rounds().returncode == 0
+    os.kill(pids(machine)[0], signal.SIGKILL)
+
+
+def test_the_keeper_of_a_worker_dies_with_the_runner(machine: RunnerMachine) -> None:
+    script = "import os, time, runner.processes as p; p.die_with_parent(); "
+    script += "print(os.getpid(), file=open('pids', 'w'), flush=True); time.sleep(60)"
+    machine.add("4-buildbot", f'exec {sys.executable} -c "{script}"')
+    process = machine.start()
+    wait_until(lambda: (machine.home / "pids").exists() and pids(machine) != [])
+    process.kill()
+    process.communicate(timeout=20)
+    (keeper,) = pids(machine)
+    wait_until(lambda: not is_alive(keeper))
+
+
+def test_a_worker_whose_keeper_was_killed_is_there_for_the_next_try(
+    machine: RunnerMachine,
+) -> None:
+    machine.add(
+        "4-buildbot",
+        f"[ -s pids ] && {{ kill -0 $(cat pids) && {machine.note('adopted')}; exit 0; }}\n"
+        f"{QUIET}\n{WAIT_FOR_PIDS}; kill -9 $$",
+    )
+    done = machine.rounds()
+    assert machine.notes() == ["4-buildbot", "4-buildbot", "adopted"]
+    assert "buildbot: what it kept goes on without it: 1 processes" in done.stderr
+    assert not any(map(is_alive, pids(machine)))
+
+
+def test_a_second_runner_does_nothing(machine: RunnerMachine) -> None:
+    machine.add("1-a", "sleep 60")
+    process = machine.start()
+    machine.wait_for("1-a")
+    second = machine.rounds()
+    assert second.returncode == 75
+    end(process)
+    assert machine.notes() == ["1-a"]
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    """Ask twice, which ends what is under way."""
+    process.terminate()
+    time.sleep(0.2)
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+
+
+# Size
+
+
+def test_the_runner_is_small_while_a_worker_runs(machine: RunnerMachine) -> None:
+    machine.add("4-buildbot", "grep -E 'VmRSS' /proc/$PPID/status")
+    path = machine.home / "runner.prom"
+    done = machine.rounds(2, "--metrics-textfile", str(path), "-l", str(machine.home / "log"))
+    sizes = [int(found) for found in re.findall(r"VmRSS:\D*(\d+) kB", done.stderr)]
+    assert len(sizes) == 2
+    assert max(sizes) < 30 * 1024
+
+
+def test_the_runner_imports_nothing_heavy(machine: RunnerMachine) -> None:
+    machine.add("1-a")
+    machine.write_config()
+    words = ["-n", "1", str(machine.tasks)]
+    script = f"import sys; from runner.cli import main; main({words}, standalone_mode=False)"
+    heavy = "{'pydantic', 'yaml', 'sqlalchemy', 'requests', 'asyncio', 'rich'}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}; print({heavy} & set(sys.modules))"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "FARMHAND_STATE": str(machine.state),
+            "FARMHAND_CONFIG": str(machine.config),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "set()\n"
+    assert machine.notes() == ["1-a"]

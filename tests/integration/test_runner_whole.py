@@ -1,0 +1,80 @@
+"""`runner` takes a real worker through rounds: real master, real builds, tac from slavealloc."""
+
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.runner_machine import RunnerMachine, wait_until
+from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
+from tests.worker_machine import is_there
+
+pytestmark = pytest.mark.integration
+ROUND = ["1-before", "4-buildbot", "9-after"]
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerFarm]:
+    with worker_farm(tmp_path_factory.mktemp("farm"), ["w1"]) as made:
+        yield made
+
+
+@pytest.fixture
+def machine(farm: WorkerFarm, tmp_path: Path) -> Iterator[RunnerMachine]:
+    basedir = tmp_path / "w1"
+    farm.set_worker("w1", basedir=str(basedir))
+    farm.use_hup("w1")
+    made = RunnerMachine(home=tmp_path)
+    made.settings["worker"] = {
+        "basedir": str(basedir),
+        "slavename": "w1",
+        "allocator_url": f"{farm.allocator.url}/gettac/SLAVE",
+        "ready_within_s": 30,
+        "builds": 1,
+    }
+    made.add_all("1-before", "9-after", "halt.sh")
+    made.add("4-buildbot", f"exec {sys.executable} -m runner.cli worker -v")
+    yield made
+    farm.restore("w1")
+    wait_until(lambda: not farm.connected())
+
+
+def has_begun(machine: RunnerMachine, number: int) -> bool:
+    return machine.notes().count("4-buildbot") == number
+
+
+def is_built(farm: WorkerFarm, request: int) -> bool:
+    return farm.results(request) == 0
+
+
+def test_three_rounds_with_builds(farm: WorkerFarm, machine: RunnerMachine) -> None:
+    process = machine.start("-n", "3")
+    for number in (1, 2, 3):
+        wait_until(partial(has_begun, machine, number))
+        (request,) = farm.master.force(BUILDER)
+        wait_until(partial(is_built, farm, request))
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert machine.notes() == ROUND * 3
+    story = r"round \d: before, then the worker.*buildbot: .*is connected.*after: exit code 0.*"
+    assert re.search(story * 3, said, re.DOTALL), said
+
+
+def test_the_next_runner_adopts_the_worker_of_one_that_was_killed(
+    farm: WorkerFarm, machine: RunnerMachine
+) -> None:
+    process = machine.start()
+    wait_until(lambda: bool(farm.connected()))
+    pid = int((machine.home / "w1/twistd.pid").read_text())
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=20)
+    assert is_there(pid)
+    farm.master.force(BUILDER)
+    done = machine.rounds()
+    assert done.returncode == 0, done.stderr
+    assert f"process {pid} by twistd.pid: adopted" in done.stderr
+    assert machine.notes() == ["1-before", "4-buildbot", *ROUND]
