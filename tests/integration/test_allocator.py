@@ -17,6 +17,8 @@ from tests.allocators import (
 )
 
 pytestmark = pytest.mark.integration
+# What the database has no part in is tried on one.
+only_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ def test_a_worker_gets_its_tac_and_the_place_is_recorded(allocator: Allocator) -
     assert balance(allocator.engine) == {1: 1, 2: 0, 3: 0}
 
 
+@only_sqlite
 def test_upper_case_and_domain_are_the_same_worker(allocator: Allocator) -> None:
     assert "'w2'" in allocator.gettac("W2.Build.example.com").text
 
@@ -71,6 +74,7 @@ def test_a_locked_worker_goes_to_its_master_and_nowhere_else(allocator: Allocato
     )
 
 
+@only_sqlite
 def test_an_unknown_worker_is_404_in_plain_text(allocator: Allocator) -> None:
     reply = allocator.gettac("nobody")
     assert reply.status_code == 404
@@ -104,6 +108,7 @@ def test_who_has_not_asked_for_a_day_counts_no_more(allocator: Allocator) -> Non
     assert "bm2" in allocator.gettac("w4").text
 
 
+@only_sqlite
 def test_nothing_is_recorded_for_a_preview(allocator: Allocator) -> None:
     reply = allocator.get("/api/gettac/w1").json()
     assert reply["success"] is True
@@ -113,6 +118,7 @@ def test_nothing_is_recorded_for_a_preview(allocator: Allocator) -> None:
         assert connection.scalar(sa.select(workers.c.last_seen_at).where(workers.c.id == 1)) is None
 
 
+@only_sqlite
 def test_a_pool_without_an_enabled_master_says_so(allocator: Allocator) -> None:
     with allocator.engine.begin() as connection:
         connection.execute(masters.update().values(enabled=False))

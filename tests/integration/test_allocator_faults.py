@@ -28,6 +28,11 @@ from tests.proxies import slow_proxy
 from tests.storm import Answer, Storm, ask_all
 
 pytestmark = pytest.mark.integration
+EACH_KIND = pytest.mark.parametrize(
+    "kind",
+    ["sqlite", "mariadb", pytest.param("postgresql", marks=pytest.mark.soak)],
+    indirect=True,
+)
 MASTERS = 20
 NAMES = [f"w{number:04}" for number in range(600)]
 LANES = 64
@@ -209,6 +214,7 @@ def test_a_full_disk_is_503_and_nothing_is_half_written(small_disk: Path, tmp_pa
 # Other processes
 
 
+@EACH_KIND
 def test_a_killed_server_takes_no_answer_back(database_url: str, tmp_path: Path) -> None:
     names = [f"w{number:04}" for number in range(3000)]
     engine = make_farm(database_url, names)
@@ -236,6 +242,7 @@ def test_a_killed_server_takes_no_answer_back(database_url: str, tmp_path: Path)
     engine.dispose()
 
 
+@EACH_KIND
 def test_edits_during_a_storm_cost_nobody_an_answer(database_url: str, tmp_path: Path) -> None:
     engine = make_farm(database_url)
     with running_two(engine, tmp_path) as allocators:
