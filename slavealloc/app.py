@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from farmhand.errors import BadInput, Unavailable
 from slavealloc import replies
 from slavealloc.api import Api
 from slavealloc.batches import Batches
-from slavealloc.machines import Machines
+from slavealloc.machines import GiveTac, Machines
 from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, make_pages
@@ -27,7 +28,7 @@ from slavealloc.tac import Stamp
 log = logging.getLogger("slavealloc")
 
 
-def create_app(places: Places, *, pages: bool = True, allocator: bool = True) -> Starlette:
+def create_app(places: Places, *, pages: bool = True, allocator: bool = True) -> ASGIApp:
     """Make the service: `allocator` is what machines ask, `pages` what people open."""
     numbers = Numbers()
     host = socket.getfqdn()
@@ -50,29 +51,29 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         with contextlib.suppress(asyncio.CancelledError):
             await deciding
 
-    async def answer_unavailable(request: Request, err: Exception) -> Response:
-        numbers.unavailable.inc()
-        return await replies.answer_unavailable(request, err)
+    async def answer(request: Request, err: Exception) -> Response:
+        return await replies.answer_exception(request, err, numbers)
 
-    machines = Machines(places=places, batches=batches, numbers=numbers)
     api = Api(places=places, host=host).routes()
     routes: list[BaseRoute] = [
-        *(machines.allocating_routes() if allocator else ()),
-        *machines.reading_routes(),
+        *Machines(places=places, numbers=numbers).routes(),
         Mount("/api/v1", routes=api),
         Mount("/api", routes=api),
         Route("/", _show_pages if pages else _show_hint),
     ]
-    return Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        exception_handlers={
-            HTTPException: replies.answer_http_error,
-            BadInput: replies.answer_bad_input,
-            Unavailable: answer_unavailable,
-            Exception: replies.answer_bug,
-        },
+    kinds = (HTTPException, BadInput, Unavailable, Exception)
+    rest = Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers=dict.fromkeys(kinds, answer)
     )
+    if not allocator:
+        return rest
+    give_tac = GiveTac(batches=batches, numbers=numbers)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        is_machine = scope["type"] == "http" and scope["path"].startswith(replies.GETTAC)
+        await (give_tac if is_machine else rest)(scope, receive, send)
+
+    return serve
 
 
 def _log_moves(moves: Sequence[Placement], asked: int) -> None:

@@ -10,8 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from farmhand.errors import BadInput, Unavailable
+from slavealloc.numbers import Numbers
+
 log = logging.getLogger("slavealloc")
 RETRY_AFTER_S = 5
+GETTAC = "/gettac/"
 
 
 class Json(JSONResponse):
@@ -27,30 +31,21 @@ def answer_json(document: Any, status: int = 200) -> Response:
     return Json(document, status, {"cache-control": "no-cache"})
 
 
-async def answer_http_error(request: Request, err: Exception) -> Response:
-    """Answer what a handler, or the router, refused."""
-    status, detail, headers = 500, str(err), None
+async def answer_exception(request: Request, err: Exception, numbers: Numbers) -> Response:
+    """Answer what a handler, or the router, raised."""
     if isinstance(err, HTTPException):
-        status, detail, headers = err.status_code, err.detail, err.headers
-    return answer_error(request, detail, status, headers)
-
-
-async def answer_bad_input(request: Request, err: Exception) -> Response:
-    """Answer a request whose body or query is wrong."""
-    return answer_error(request, str(err), 400)
-
-
-async def answer_unavailable(request: Request, err: Exception) -> Response:
-    """Answer while the database is away."""
-    log.error("%s: %s", request.url.path, err)
-    message = "the farm database does not answer; ask again"
-    return answer_error(request, message, 503, {"retry-after": str(RETRY_AFTER_S)})
-
-
-async def answer_bug(request: Request, err: Exception) -> Response:
-    """Answer what must not happen: the reason is for the log, its number for the caller."""
+        return answer_error(request, err.detail, err.status_code, err.headers)
+    if isinstance(err, BadInput):
+        return answer_error(request, str(err), 400)
+    if isinstance(err, Unavailable):
+        numbers.unavailable.inc()
+        log.error("%s: %s", request.scope["path"], err)
+        message = "the farm database does not answer; ask again"
+        return answer_error(request, message, 503, {"retry-after": str(RETRY_AFTER_S)})
+    # The reason is for the log, its number for the caller.
     number = uuid.uuid4().hex[:8]
-    log.error("%s: error %s: this is a bug in farmhand", request.url.path, number, exc_info=err)
+    path = request.scope["path"]
+    log.error("%s: error %s: this is a bug in farmhand", path, number, exc_info=err)
     return answer_error(request, f"error processing request: see {number} in the log", 500)
 
 
@@ -58,6 +53,6 @@ def answer_error(
     request: Request, message: str, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Answer machines in plain text, as they know it, and everybody else in JSON."""
-    if request.url.path.startswith("/gettac/"):
+    if request.scope["path"].startswith(GETTAC):
         return PlainTextResponse(message, status, headers)
     return Json({"error": message}, status, headers)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.supervisors import ChangeReload
 
 from farmhand.command import Result, Run
@@ -79,7 +79,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise BadInput(f"can't listen on {host}:{port}: {err}") from err
 
 
-def _configure(app: Starlette | str, reload_dirs: list[str] | None = None) -> uvicorn.Config:
+def _configure(app: ASGIApp | str, reload_dirs: list[str] | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -94,7 +94,7 @@ def _configure(app: Starlette | str, reload_dirs: list[str] | None = None) -> uv
     )
 
 
-def make_app(service: Service, environ: Mapping[str, str]) -> Starlette:
+def make_app(service: Service, environ: Mapping[str, str]) -> ASGIApp:
     """Open the farm database, and make the service on it."""
     path = Path(service.config_path) if service.config_path else None
     secrets = Path(service.secrets) if service.secrets else None
@@ -107,7 +107,7 @@ def make_app(service: Service, environ: Mapping[str, str]) -> Starlette:
     return create_app(places, pages=service.pages, allocator=service.allocator)
 
 
-def make_told_app() -> Starlette:
+def make_told_app() -> ASGIApp:
     """Make the service that the environment tells of, in a process of a reloading server."""
     logging.basicConfig(level=logging.INFO)
     service = Service(**json.loads(os.environ[TOLD]))

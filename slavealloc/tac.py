@@ -163,7 +163,9 @@ def _render(text: str, values: Mapping[str, str | int]) -> str:
 
 def _with_header(body: str, stamp: Stamp) -> str:
     digest = hashlib.sha256(body.encode()).hexdigest()
-    return (
-        f"{MARKER}\n# generated: {format_time(stamp.now)} on {stamp.host}\n"
-        f"# sha256 of the lines below: {digest}\n{body}"
-    )
+    return f"{_first_lines(stamp)}# sha256 of the lines below: {digest}\n{body}"
+
+
+@lru_cache(maxsize=2)  # a batch has one stamp
+def _first_lines(stamp: Stamp) -> str:
+    return f"{MARKER}\n# generated: {format_time(stamp.now)} on {stamp.host}\n"
