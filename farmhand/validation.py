@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from farmhand.errors import BadInput
-from farmhand.wording import unknown as unknown
+from farmhand.wording import unknown
 
 MISSING = "is required, but missing"
 URL = re.compile(

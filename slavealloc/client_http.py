@@ -12,8 +12,8 @@ from urllib3.exceptions import LocationParseError
 
 from farmhand.errors import BadInput, FarmError, Unavailable
 from slavealloc.client_report import Row, format_unknown
+from slavealloc.runslave_page import MARKER
 from slavealloc.runslave_settings import hide_user
-from slavealloc.tac import MARKER
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from farmhand.errors import BadInput
 from farmhand.tables import farm
 from farmhand.tables.base import UtcDateTime
 from farmhand.upgrades import newest_revision
-from farmhand.validation import Place, unknown
+from farmhand.validation import Place
+from farmhand.wording import unknown
 
 FORMAT = 1
 # No table refers to one that stands after it.

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import sqlalchemy as sa
 
 from farmhand.errors import BadInput, FarmError
+from farmhand.files import replacing
 from farmhand.tables import farm
 from slavealloc.dump import MOST_LINE_BYTES, Row, parse_dump
 
@@ -77,20 +78,14 @@ def write_dump(path: Path | None, lines: Iterable[bytes]) -> int:
     if path.exists() and not path.is_file():
         raise BadInput(f"{path}: is not a file; give none for stdout")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as err:
-        raise BadInput(f"{path}: can't be written: {err.strerror}") from err
-    try:
-        with os.fdopen(handle, "wb") as out:
-            number = _write(out, lines, str(path))
-            os.fsync(out.fileno())
-        Path(name).replace(path)
-        _sync_directory(path.parent)
+        with ExitStack() as stack:
+            try:
+                out = stack.enter_context(replacing(path))
+            except OSError as err:
+                raise BadInput(f"{path}: can't be written: {err.strerror}") from err
+            return _write(out, lines, str(path))
     except OSError as err:
         raise FarmError(f"{path}: {err.strerror}") from err
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return number
 
 
 def _write_stdout(lines: Iterable[bytes]) -> int:
@@ -119,12 +114,3 @@ def _writing(name: str) -> Iterator[None]:
         yield
     except OSError as err:
         raise FarmError(f"{name}: {err.strerror}; the dump is cut") from err
-
-
-def _sync_directory(path: Path) -> None:
-    """Let the new name survive a crash of the machine too."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from farmhand.validation import unknown
+from farmhand.wording import unknown
 
 WORKER_NAME = re.compile(r"[a-z0-9_-]{1,50}")
 MARKETS = ("spot", "on-demand")

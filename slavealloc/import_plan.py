@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from farmhand.validation import Problem, unknown
+from farmhand.validation import Problem
+from farmhand.wording import unknown
 from slavealloc.import_forms import Value
 from slavealloc.importing import Found, ImportRow, Key
 from slavealloc.models import SHIPPED_NAMES

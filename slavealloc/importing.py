@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from farmhand.errors import BadInput
-from farmhand.validation import MISSING, KeyPath, Place, Problem, unknown
+from farmhand.validation import MISSING, KeyPath, Place, Problem
+from farmhand.wording import unknown
 from slavealloc.import_forms import MASTERS, Form, Value
 
 SPACE = re.compile(r"[\s,]*")

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from farmhand.conflicts import retried
 from farmhand.db import FarmDb
 from farmhand.errors import BadInput
-from farmhand.validation import unknown
+from farmhand.wording import unknown
 from slavealloc import queries
 from slavealloc.allocate import count_changes, place_workers
 from slavealloc.config import SlaveAlloc

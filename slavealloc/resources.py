@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict  # pydantic takes typing's from Python 3.12 on
 
 from farmhand.errors import BadInput
-from farmhand.validation import unknown
+from farmhand.wording import unknown
 
 EDITS = ConfigDict(extra="forbid", strict=True)
 Id = Annotated[int, Field(ge=1, lt=2**63)]

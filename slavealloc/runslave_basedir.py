@@ -1,13 +1,11 @@
 """A worker's base directory: which it is, whether it is closed, its buildbot.tac. Files only."""
 
 import logging
-import os
-import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from farmhand.errors import BadInput
+from farmhand.files import replacing
 from farmhand.output import format_time
 from farmhand.state import make_writable
 from slavealloc.runslave_page import guess_basedir
@@ -71,18 +69,9 @@ def make_basedir(basedir: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, also where the power fails; this user alone reads it."""
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(draft).unlink()
-        raise
+    """Write a file whole or not at all; this user alone reads it. Raises OSError."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def describe_tac(path: Path, now: datetime) -> str | None:

@@ -16,12 +16,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from farmhand.errors import BadInput, FarmError
 from farmhand.output import format_time
-from farmhand.validation import unknown
+from farmhand.wording import unknown
 from slavealloc.models import SHIPPED_NAMES, Placement
+from slavealloc.runslave_page import MARKER
 
 SHIPPED = Path(__file__).parent / "tacs"
 DISABLED = "disabled"
-MARKER = "# AUTOMATICALLY GENERATED - DO NOT MODIFY"
 FIELDS = ("basedir", "buildmaster_host", "passwd", "port", "slavename")
 MOST_CHARACTERS = 65536
 
@@ -168,4 +168,4 @@ def _with_header(body: str, stamp: Stamp) -> str:
 
 @lru_cache(maxsize=2)  # a batch has one stamp
 def _first_lines(stamp: Stamp) -> str:
-    return f"{MARKER}\n# generated: {format_time(stamp.now)} on {stamp.host}\n"
+    return f"# {MARKER}\n# generated: {format_time(stamp.now)} on {stamp.host}\n"

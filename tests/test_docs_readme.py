@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slavealloc.tac import MARKER
+from slavealloc.runslave_page import MARKER
 from tests.manual import ROOT, read_sections
 
 MODULES = {"slavealloc": "slavealloc.cli", "runslave": "slavealloc.runslave"}
@@ -64,5 +64,5 @@ def test_they_give_a_machine_its_place(clone: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(MARKER)
-    assert (clone / "worker/buildbot.tac").read_text().startswith(MARKER)
+    assert done.stdout.startswith(f"# {MARKER}\n")
+    assert (clone / "worker/buildbot.tac").read_text().startswith(f"# {MARKER}\n")

@@ -1,6 +1,5 @@
 """Puppet certificates for new machines, from the server the original used (`getcert.cgi`)."""
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from pathlib import Path
 import requests
 
 from farmhand.errors import BadInput, Unavailable
+from farmhand.files import replacing
 
 TIMEOUT_S = 30
 # What may stand in a host name; the name becomes a file's.
@@ -76,11 +76,9 @@ def make_finder(directory: Path, server: CertificateServer) -> Callable[[str], s
 
 def keep(path: Path, certificate: str) -> None:
     """Write a certificate whole or not at all, 0600 from its first byte."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - mode at creation
-            file.write(certificate)
-        draft.replace(path)
+        with replacing(path) as file:
+            file.write(certificate.encode())
     except OSError as err:
         raise BadInput(f"certificate {path}: {err}") from err

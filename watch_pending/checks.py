@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from farmhand.validation import unknown
+from farmhand.wording import unknown
 from watch_pending.buildermap import compile_buildermap, find_shadowed, match_builder
 from watch_pending.config import FROM_INVENTORY, InstanceType, Market, WatchPending
 from watch_pending.models import Cloud, InventoryWorker

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from farmhand.validation import ExistingFile, NotBool, Problem, SecretUrl, unknown
+from farmhand.validation import ExistingFile, NotBool, Problem, SecretUrl
+from farmhand.wording import unknown
 
 FROM_INVENTORY = "workers"
 MAX_NAME_LENGTH = 50  # workers.name in Buildbot's database is VARCHAR(50)

@@ -13,7 +13,7 @@ from farmhand.config_file import find_config
 from farmhand.db import FarmDb, find_farm_db, open_farm_db
 from farmhand.errors import BadInput
 from farmhand.state import find_state_directory, make_writable
-from farmhand.validation import unknown
+from farmhand.wording import unknown
 from watch_pending.config import WatchPending
 from watch_pending.userdata import Template, read_template
 

@@ -17,9 +17,9 @@ from farmhand.validation import (
     SecretUrl,
     format_path,
     refuse,
-    unknown,
     validate,
 )
+from farmhand.wording import unknown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,6 @@ from farmhand.errors import BadInput
 from slavealloc.models import Placement, Reason
 from slavealloc.tac import (
     FIELDS,
-    MARKER,
     BrokenTemplate,
     Stamp,
     check_template,
@@ -51,7 +50,7 @@ def assignments(page: str) -> dict[str, object]:
 
 def test_a_page_begins_as_old_clients_expect() -> None:
     lines = render(shipped("buildbot-worker")).splitlines()
-    assert lines[0] == MARKER
+    assert lines[0] == "# AUTOMATICALLY GENERATED - DO NOT MODIFY"
     assert lines[1] == "# generated: 2026-01-02T03:04:05Z on manager"
 
 
