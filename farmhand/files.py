@@ -1,11 +1,14 @@
-"""Files that are there whole, or as they were before."""
+"""Files that are there whole, or as they were before; and those that hold a process id."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from farmhand.errors import BadInput
 
 
 @contextmanager
@@ -34,3 +37,17 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_pid(path: Path) -> int | None:
+    """Read a process id; None where there is no file, or something else in it.
+
+    Raises BadInput where the file can't be read.
+    """
+    try:
+        text = path.read_bytes().strip()
+    except FileNotFoundError:
+        return None
+    except OSError as err:
+        raise BadInput(f"{path}: {err.strerror}") from err
+    return int(text) if re.fullmatch(rb"[1-9]\d{0,8}", text) else None

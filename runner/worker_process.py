@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farmhand.errors import BadInput
+from farmhand.files import read_pid
 
 PID_FILE = "twistd.pid"
 TAC = "buildbot.tac"
@@ -83,17 +84,6 @@ def clear_pid_file(basedir: Path) -> bool:
     except OSError as err:
         raise BadInput(f"{basedir / PID_FILE}: {err.strerror}; remove it") from err
     return True
-
-
-def read_pid(path: Path) -> int | None:
-    """Read a process id; None where there is no file, or something else in it."""
-    try:
-        text = path.read_bytes().strip()
-    except FileNotFoundError:
-        return None
-    except OSError as err:
-        raise BadInput(f"{path}: {err.strerror}") from err
-    return int(text) if re.fullmatch(rb"[1-9]\d{0,8}", text) else None
 
 
 def is_worker_of(basedir: Path, words: Sequence[str] | None, directory: Path | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farmhand.errors import BadInput, Locked
+from farmhand.files import read_pid
 from slavealloc.runslave_basedir import TAC
 
 log = logging.getLogger("runslave")
@@ -26,7 +27,7 @@ def twistd_command(twistd: Sequence[str], basedir: Path) -> list[str]:
 
 def refuse_second(basedir: Path) -> None:
     """Raise Locked while the worker that twistd.pid names is at work."""
-    pid = _read_pid(basedir / PID_FILE)
+    pid = read_pid(basedir / PID_FILE)
     if pid is not None and _is_worker_alive(pid):
         raise Locked(f"{basedir / PID_FILE}: a worker runs already, as process {pid}")
 
@@ -45,16 +46,6 @@ def clear_pid_file(basedir: Path) -> None:
     except OSError as err:
         raise BadInput(f"{path}: {err.strerror}; remove it") from err
     log.info("removed %s: no worker is behind it", path)
-
-
-def _read_pid(path: Path) -> int | None:
-    try:
-        text = path.read_bytes().strip()
-    except FileNotFoundError:
-        return None
-    except OSError as err:
-        raise BadInput(f"{path}: {err.strerror}") from err
-    return int(text) if re.fullmatch(rb"[1-9]\d{0,8}", text) else None
 
 
 def _is_worker_alive(pid: int) -> bool:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from farmhand.errors import BadInput
+from farmhand.files import read_pid
 from farmhand.validation import validate
 from runner.tac import parse_idle, parse_master
 from runner.worker_config import WorkerSettings
 from runner.worker_environ import scrub
-from runner.worker_process import clear_pid_file, find_worker, is_worker_of, read_pid
+from runner.worker_process import clear_pid_file, find_worker, is_worker_of
 from runner.worker_start import find_twistd, prepare
 from runner.worker_stop import touch_newer
 from runner.worker_watch import read_past
