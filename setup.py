@@ -19,7 +19,15 @@ setup(
     license="MPL-2.0",
     python_requires=">=3.11",
     packages=find_packages(
-        include=["farmhand", "farmhand.*", "runner", "slavealloc", "slavealloc.*", "watch_pending"]
+        include=[
+            "farmhand",
+            "farmhand.*",
+            "runner",
+            "slavealloc",
+            "slavealloc.*",
+            "watch_pending",
+            "watch_pending.*",
+        ]
     ),
     package_data={
         "farmhand": ["py.typed"],

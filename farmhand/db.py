@@ -61,6 +61,12 @@ def _postgresql_now(element: db_now, compiler: Any, **kw: Any) -> str:
     return f"(clock_timestamp() AT TIME ZONE 'utc' + make_interval(secs => {offset}))"
 
 
+def read_clock(connection: Connection) -> datetime:
+    """Read the database's own clock."""
+    now: datetime = connection.execute(sa.select(db_now())).scalar_one()
+    return now
+
+
 def claim(connection: Connection, statement: sa.Update) -> bool:
     """Run an UPDATE whose WHERE holds the old value; say whether this caller won the row."""
     return connection.execute(statement).rowcount == 1

@@ -114,6 +114,7 @@ def make_instance(
         launched_at=NOW - age,
         farm="test",
         last_connected_at=None if seen is None else NOW - seen,
+        connected_recently=seen is not None and seen < 10 * MINUTE,
     )
     return replace(default, **changes)
 

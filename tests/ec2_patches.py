@@ -20,6 +20,7 @@ def mend_moto(is_visible: Callable[[float], bool]) -> None:
     )
     TaggedEC2Resource.get_tags = _tags_by_id
     _note_births()
+    _let_checks_fail()
     _hide_young(lambda instance: is_visible(time.monotonic() - instance.farm_born_at))
 
 
@@ -42,6 +43,18 @@ def _note_births() -> None:
         return reservation
 
     InstanceBackend.run_instances = run_instances
+
+
+def _let_checks_fail() -> None:
+    """Let an instance fail EC2's check of it, which in moto all always pass."""
+    passed = Instance.instance_status.fget
+
+    def instance_status(self: Any) -> dict[str, Any]:
+        status: dict[str, Any] = passed(self)
+        failed = getattr(self, "farm_impaired", False) and status["Status"] == "ok"
+        return {**status, "Status": "impaired"} if failed else status
+
+    Instance.instance_status = property(instance_status)
 
 
 def _hide_young(is_seen: Callable[[Any], bool]) -> None:

@@ -19,7 +19,8 @@ from farmhand.db import FarmDb
 from farmhand.errors import Locked
 from watch_pending import queries
 from watch_pending.aws_errors import Meaning, learn
-from watch_pending.ec2 import Aws, Ec2Error, launch_instance
+from watch_pending.ec2 import Aws, Ec2Error
+from watch_pending.ec2_launches import launch_instance
 from watch_pending.models import Exhausted, Offer, Outcome, Plan, Snapshot, Status
 from watch_pending.pace import Pace
 from watch_pending.prepare import Renderer, prepare

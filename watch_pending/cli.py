@@ -45,6 +45,33 @@ def run(
     return run_once(run, replace(settings, certificate_directory=cached_cert_dir))
 
 
+@farm_command(main, "stop-idle", command="watch-pending", changes=True)
+@secrets_option
+@click.option("-r", "--region", "regions", multiple=True, help="Look there; repeatable.")
+@click.option("-t", "--moz-type", "types", multiple=True, help="Only this type; repeatable.")
+def stop_idle(
+    run: Run, secrets: Path | None, regions: tuple[str, ...], types: tuple[str, ...]
+) -> Result:
+    """Stop the machines that are of no more use: idle, too old, impaired, or lost.
+
+    A worker is paused on its master first, and looked at again: one that has taken a build
+    meanwhile goes on. Loaned and disabled machines and those of other farms are never touched.
+
+    \b
+    Examples:
+      watch-pending stop-idle --dry-run    what would stop, and why does the rest stay?
+      watch-pending stop-idle -q           from cron
+
+    \b
+    Exit codes: 0 done; 2 bad configuration; 3 something failed, the rest was done; 4 a database
+    or EC2 did not answer; 75 another run holds the lock, or won the plan.
+    """
+    from watch_pending.settings import load_settings
+    from watch_pending.stop_idle.run import stop_once
+
+    return stop_once(run, load_settings(run, secrets, regions), types)
+
+
 @farm_command(main, "explain", command="watch-pending", changes=False)
 @secrets_option
 @regions_option

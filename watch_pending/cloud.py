@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import TimeoutError as NotReady
 from multiprocessing.pool import ThreadPool
@@ -41,6 +42,21 @@ def open_aws(originals: "Originals | None") -> ec2.Aws:
         raise Unavailable(str(err)) from err
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """What the regions said: by kind of read; `complete` are the (region, kind) that are whole.
+
+    `lost` are regions of which not all is known: region → why.
+    """
+
+    found: Mapping[str, list[Any]]
+    complete: frozenset[tuple[str, str]]
+    lost: Mapping[str, str]
+
+
+Reads = Iterable[tuple[str, Callable[[], Sequence[Any]]]]
+
+
 def read_cloud(
     run: Run,
     aws: ec2.Aws,
@@ -53,44 +69,57 @@ def read_cloud(
     `known_regions` are read as well: machines may live where nothing is configured any more.
     Raises Unavailable when none of `launch_regions` answers; without them, none at all.
     """
-    regions = dict.fromkeys([*config.region_priorities, *known_regions])
+    regions = tuple(dict.fromkeys([*config.region_priorities, *known_regions]))
+    answers = read_regions(
+        run, aws, regions, lambda client, region: _reads(client, region, config, run)
+    )
+    wanted = tuple(launch_regions or config.region_priorities)
+    if answers.lost.keys() >= set(wanted):
+        everywhere = len(answers.lost) == len(regions)
+        where = "no region" if everywhere else f"none of {', '.join(wanted)}"
+        raise Unavailable(f"EC2 answered in {where}: {answers.lost[wanted[0]]}")
+    return Cloud(
+        instances=tuple(answers.found.get("instances", ())),
+        listed=frozenset(region for region, what in answers.complete if what == "instances"),
+        spot_prices=tuple(answers.found.get("spot_prices", ())),
+        subnets=tuple(answers.found.get("subnets", ())),
+        images=tuple(answers.found.get("images", ())),
+        lost=answers.lost,
+    )
+
+
+def read_regions(
+    run: Run,
+    aws: ec2.Aws,
+    regions: Iterable[str],
+    reads_of: Callable[["EC2Client", str], Reads],
+) -> Answers:
+    """Make all reads of all regions at once, and take what is there in time."""
     clients, lost = _make_clients(aws, regions)
     # Its threads are daemons: what still hangs after the deadline must not keep the process.
     pool = ThreadPool(READS_AT_ONCE)
     reads = [
         (region, what, pool.apply_async(read))
         for region, client in clients.items()
-        for what, read in _reads(client, region, config, run)
+        for what, read in reads_of(client, region)
     ]
     pool.close()
     patience_s = min(run.remaining_s() * READS_SHARE, READS_AT_MOST_S)
     until = time.monotonic() + patience_s
-    found: dict[str, list[Any]] = {"instances": [], "spot_prices": [], "subnets": [], "images": []}
-    listed: set[str] = set()
+    found: dict[str, list[Any]] = {}
+    complete: set[tuple[str, str]] = set()
     for region, what, read in reads:
         try:
-            found[what].extend(read.get(max(0.0, until - time.monotonic())))
+            found.setdefault(what, []).extend(read.get(max(0.0, until - time.monotonic())))
         except ec2.Ec2Error as err:
             lost.setdefault(region, str(err).removeprefix(f"{region}: "))
         except NotReady:
             lost.setdefault(region, f"no answer within {patience_s:.0f} s")
         else:
-            listed.update({region} if what == "instances" else ())
+            complete.add((region, what))
     for region, reason in lost.items():
         log.error("region %s is left out: %s", region, reason)
-    wanted = tuple(launch_regions or config.region_priorities)
-    if lost.keys() >= set(wanted):
-        everywhere = len(lost) == len(regions)
-        where = "no region" if everywhere else f"none of {', '.join(wanted)}"
-        raise Unavailable(f"EC2 answered in {where}: {lost[wanted[0]]}")
-    return Cloud(
-        instances=tuple(found["instances"]),
-        listed=frozenset(listed),
-        spot_prices=tuple(found["spot_prices"]),
-        subnets=tuple(found["subnets"]),
-        images=tuple(found["images"]),
-        lost=lost,
-    )
+    return Answers(found=found, complete=frozenset(complete), lost=lost)
 
 
 def _make_clients(
@@ -107,9 +136,7 @@ def _make_clients(
     return clients, lost
 
 
-def _reads(
-    client: "EC2Client", region: str, config: WatchPending, run: Run
-) -> Iterable[tuple[str, Callable[[], tuple[Any, ...]]]]:
+def _reads(client: "EC2Client", region: str, config: WatchPending, run: Run) -> Reads:
     """List what to read in one region; what no instance type needs there is not asked."""
     yield "instances", partial(ec2.find_instances, client, region)
     types = {n: t for n, t in config.instance_types.items() if region in t.regions}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SecretStr
 
 from farmhand.validation import ExistingFile, NotBool, Problem, SecretUrl
 from farmhand.wording import unknown
@@ -20,6 +20,7 @@ PositiveInt = Annotated[int, NotBool, Field(gt=0)]
 Usd = Positive
 Seconds = Positive
 NonEmpty = Annotated[str, Field(min_length=1)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
 Limits = Mapping[str, Mapping[str, Count]]
 """`global` or a region → instance type → machines at most."""
 
@@ -124,6 +125,38 @@ class InstanceType:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MasterAccess:
+    """Where a master's web server is, and whom it lets pause a worker."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    url: HttpUrl
+    user: NonEmpty | None = None
+    password: SecretStr | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StopIdle:
+    """When `stop-idle` stops a machine. Times by market; the rest by instance type.
+
+    A machine older than its `max_age_s` stops when its job is done. `min_running` and `min_idle`
+    machines are left, however idle they are.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    idle_s: Mapping[Market, Seconds] = field(default_factory=dict)
+    min_age_s: Mapping[Market, Seconds] = field(default_factory=dict)
+    max_age_s: Mapping[str, Seconds] = field(default_factory=dict)
+    min_running: Mapping[str, Count] = field(default_factory=dict)
+    min_idle: Mapping[str, Count] = field(default_factory=dict)
+
+
+IDLE_S = {Market.SPOT: 600.0, Market.ON_DEMAND: 600.0}
+MIN_AGE_S = {Market.SPOT: 900.0, Market.ON_DEMAND: 1800.0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WatchPending:
     """Everything `watch-pending` needs to know; durations in seconds."""
 
@@ -145,6 +178,8 @@ class WatchPending:
     max_pending_age_s: Seconds = 86400.0
     boot_deadline_s: Seconds = 1200.0
     round_gap_s: Seconds = 600.0
+    masters: Mapping[str, MasterAccess] = field(default_factory=dict)
+    stop_idle: StopIdle = field(default_factory=StopIdle)
 
     def find_problems(self) -> Iterator[Problem]:
         """Yield what no single value shows: names nobody defines, patterns that can't work."""
@@ -171,6 +206,7 @@ class WatchPending:
             *((("buildermap", pattern), name) for pattern, name in self.buildermap.items()),
             *((("spot", "rules", name), name) for name in self.spot.rules),
             *(((*scope, name), name) for scope, limits in self._limits() for name in limits),
+            *((("stop_idle", key, name), name) for key, names in self._stops() for name in names),
         ]
         for path, name in used:
             if name not in self.instance_types:
@@ -191,6 +227,11 @@ class WatchPending:
         for market, limits in (("spot", self.spot.limits), ("on_demand", self.on_demand.limits)):
             for scope, by_type in limits.items():
                 yield (market, "limits", scope), by_type
+
+    def _stops(self) -> Iterator[tuple[str, Mapping[str, object]]]:
+        yield "max_age_s", self.stop_idle.max_age_s
+        yield "min_running", self.stop_idle.min_running
+        yield "min_idle", self.stop_idle.min_idle
 
 
 def regex_problem(pattern: str) -> str | None:

@@ -75,16 +75,27 @@ def own_instances(snapshot: Snapshot) -> tuple[Instance, ...]:
     )
 
 
+def staying_instances(snapshot: Snapshot) -> tuple[Instance, ...]:
+    """List this farm's instances that are up, and not on their way out."""
+    return tuple(
+        instance
+        for instance in own_instances(snapshot)
+        if instance.state in UP_STATES and instance.instance_id not in snapshot.stopping
+    )
+
+
 def names_in_use(snapshot: Snapshot) -> frozenset[str]:
     """Collect the names that must not be given again, whoever bears them and wherever.
 
-    A paused worker's name counts: Buildbot would keep the new machine paused. So do hardware's, and
-    those of the workers that are disabled in the farm database.
+    A paused worker's name counts: Buildbot would keep the new machine paused. So do those of
+    machines on their way out, hardware's, and those of the workers that are disabled in the farm
+    database.
     """
     workers = (snapshot.workers or {}).values()
     return frozenset(
         {instance.name for instance in snapshot.instances if instance.state != "terminated"}
         | {launch.name for launch in snapshot.open_launches}
+        | set(snapshot.stopping.values())
         | {worker.name for worker in workers if worker.connected or worker.paused}
         | {worker.name for worker in snapshot.inventory if not (worker.enabled and worker.market)}
     )
@@ -106,10 +117,33 @@ def measure_capacity(
     A machine that several demands could use counts for one of those that need it, so that the
     fewest new ones are needed; the most urgent demand chooses first.
     """
+    idle = _idle_machines(snapshot)
+    usable = _usable_machines(demands, snapshot, config, now)
+    owners = _share_machines([demand.pending for demand in demands], usable)
+    capacities = []
+    for index, demand in enumerate(demands):
+        mine = {name for name in usable[index] if owners.get(name, index) == index}
+        counted_idle = len(mine & idle.get(demand.instance_type, set()))
+        capacities.append(Capacity(idle=counted_idle, in_flight=len(mine) - counted_idle))
+    return tuple(capacities)
+
+
+def needed_machines(
+    demands: Sequence[Demand], snapshot: Snapshot, config: WatchPending, now: datetime
+) -> frozenset[str]:
+    """Name the machines that the jobs which wait will take: one a job, as far as there are any."""
+    usable = _usable_machines(demands, snapshot, config, now)
+    return frozenset(_share_machines([demand.pending for demand in demands], usable))
+
+
+def _usable_machines(
+    demands: Sequence[Demand], snapshot: Snapshot, config: WatchPending, now: datetime
+) -> list[list[str]]:
+    """List each demand's machines, the idle ones first."""
     allocated = allocated_workers(config)
     idle = _idle_machines(snapshot)
     in_flight = _machines_in_flight(snapshot, config, now)
-    usable = [
+    return [
         list(
             dict.fromkeys(
                 name
@@ -120,13 +154,6 @@ def measure_capacity(
         )
         for demand in demands
     ]
-    owners = _share_machines([demand.pending for demand in demands], usable)
-    capacities = []
-    for index, demand in enumerate(demands):
-        mine = {name for name in usable[index] if owners.get(name, index) == index}
-        counted_idle = len(mine & idle.get(demand.instance_type, set()))
-        capacities.append(Capacity(idle=counted_idle, in_flight=len(mine) - counted_idle))
-    return tuple(capacities)
 
 
 def _share_machines(pending: Sequence[int], usable: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -166,7 +193,7 @@ def _idle_machines(snapshot: Snapshot) -> dict[str, set[str]]:
         for worker in snapshot.inventory
         if worker.enabled and worker.instance_type and not worker.market
     ]
-    instances = [(i.name, i.instance_type) for i in own_instances(snapshot) if i.state in UP_STATES]
+    instances = [(i.name, i.instance_type) for i in staying_instances(snapshot)]
     idle: dict[str, set[str]] = {}
     for name, instance_type in (*hardware, *instances):
         if name in workers and is_idle(workers[name]):
@@ -184,9 +211,9 @@ def _machines_in_flight(
         if launch.begun_at is not None and not boots(launch.begun_at, config, now):
             continue
         in_flight.setdefault(launch.instance_type, set()).add(launch.name)
-    for instance in own_instances(snapshot):
+    for instance in staying_instances(snapshot):
         worker = workers.get(instance.name)
-        if instance.state in UP_STATES and is_in_flight(instance, worker, config, now):
+        if is_in_flight(instance, worker, config, now):
             in_flight.setdefault(instance.instance_type, set()).add(instance.name)
     return in_flight
 
@@ -204,8 +231,7 @@ def is_in_flight(
         return False
     if boots(instance.launched_at, config, now):
         return True
-    seen = instance.last_connected_at
-    return seen is not None and now - seen < timedelta(seconds=config.round_gap_s)
+    return instance.connected_recently
 
 
 def boots(since: datetime, config: WatchPending, now: datetime) -> bool:

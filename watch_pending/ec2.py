@@ -1,9 +1,9 @@
-"""EC2, and the only boto3: instances, prices, subnets, images, launches."""
+"""EC2, and the only boto3: its clients, its errors, and what it shows."""
 
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -16,21 +16,12 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
 )
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    sleep_using_event,
-    stop_after_delay,
-    stop_when_event_set,
-    wait_random_exponential,
-)
 
 from farmhand.errors import FarmError
 from watch_pending.aws_errors import THROTTLED, Meaning, read_meaning
 from watch_pending.config import Market
 from watch_pending.models import Image, Instance, SpotPrice, Subnet
-from watch_pending.request import FARM_TAG, LAUNCH_TAG, TYPE_TAG
+from watch_pending.request import FARM_TAG, LAUNCH_TAG, STATE_TAG, TYPE_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -41,16 +32,18 @@ CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 30
 READ_ATTEMPTS = 5
 PAGE = 1000
-RETRY_FIRST_S = 0.5
-RETRY_MOST_S = 8.0
+LOAN_TAG = "moz-loaned-to"
 
 
 class Ec2Error(FarmError):
-    """A call that EC2 refused, or that brought no answer (`unanswered`)."""
+    """A call that EC2 refused, by a `code` of its own, or that brought no answer."""
 
-    def __init__(self, message: str, *, meaning: Meaning, unanswered: bool = False) -> None:
+    def __init__(
+        self, message: str, *, meaning: Meaning, code: str = "", unanswered: bool = False
+    ) -> None:
         super().__init__(message)
         self.meaning = meaning
+        self.code = code
         self.unanswered = unanswered
 
 
@@ -114,6 +107,7 @@ def calling(action: str, region: str) -> Iterator[None]:
         raise Ec2Error(
             f"{region}: {action}: {code}: {message}",
             meaning=meaning,
+            code=code,
             unanswered=meaning is Meaning.AGAIN and code not in THROTTLED,
         ) from err
     except BotoCoreError as err:
@@ -156,6 +150,8 @@ def _read_instance(item: "InstanceTypeDef", region: str) -> Instance:
         state=item["State"]["Name"],
         launched_at=item["LaunchTime"].astimezone(UTC),
         farm=tags.get(FARM_TAG),
+        moz_state=tags.get(STATE_TAG, ""),
+        loaned_to=tags.get(LOAN_TAG, ""),
     )
 
 
@@ -256,41 +252,3 @@ def _read_created(epoch: str, date: str) -> datetime:
         created = datetime.fromisoformat(date)
         return created if created.tzinfo else created.replace(tzinfo=UTC)
     return datetime.fromtimestamp(0, UTC)
-
-
-def launch_instance(
-    client: "EC2Client", request: Mapping[str, Any], *, patience_s: float, stop: threading.Event
-) -> str:
-    """Start one instance and return its id.
-
-    A throttled call, or one without an answer, is repeated with the same token for `patience_s`, or
-    until `stop` is set.
-    Raises Ec2Error; `unanswered` when the instance may exist all the same.
-    """
-    region = client.meta.region_name
-    retrying = Retrying(
-        retry=retry_if_exception(lambda e: isinstance(e, Ec2Error) and e.meaning is Meaning.AGAIN),
-        wait=wait_random_exponential(multiplier=RETRY_FIRST_S, max=RETRY_MOST_S),
-        stop=stop_after_delay(patience_s) | stop_when_event_set(stop),
-        sleep=sleep_using_event(stop),
-        before_sleep=_log_retry,
-        reraise=True,
-    )
-    unanswered = False
-    for attempt in retrying:
-        with attempt:
-            try:
-                with calling("RunInstances", region):
-                    reply = client.run_instances(**request)
-            except Ec2Error as err:
-                # What brought no answer may have launched it, whatever a later attempt says.
-                unanswered = err.unanswered = unanswered or err.unanswered
-                raise
-            return reply["Instances"][0]["InstanceId"]
-    raise AssertionError("tenacity returns or raises")
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    wait = state.next_action.sleep if state.next_action else 0.0
-    log.info("%s; again in %.1f s", error, wait)

@@ -70,13 +70,21 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance(Machine):
-    """An EC2 instance, whoever owns it. Source: DescribeInstances."""
+    """An EC2 instance, whoever owns it. Source: DescribeInstances.
+
+    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`. The last three are the
+    farm database's; its own clock says what "recently" is: within `round_gap_s`.
+    """
 
     instance_id: str
     state: str
     launched_at: datetime
     farm: str | None
+    moz_state: str = "ready"
+    loaned_to: str = ""
     last_connected_at: datetime | None = None
+    connected_since: datetime | None = None
+    connected_recently: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +163,8 @@ class Snapshot:
     """All that a decision rests on, read once.
 
     `workers` is None where the scheduler database does not know who is connected (before 0.9).
-    `generation` was read before everything else; a plan is void once it has moved.
+    `generation` was read before everything else; a plan is void once it has moved. `stopping` are
+    machines on their way out: instance id → name.
     """
 
     farm: str
@@ -171,6 +180,7 @@ class Snapshot:
     lost_regions: Mapping[str, str] = field(default_factory=dict)
     exhausted: tuple[Exhausted, ...] = ()
     launched_this_run: int = 0
+    stopping: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

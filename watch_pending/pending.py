@@ -106,7 +106,7 @@ def read_pending(
         rows = [row for row in rows if row.builder in served]
     return tuple(
         PendingRequests(
-            builder=_text(row.name),
+            builder=decode(row.name),
             priority=int(row.priority or 0),
             requests=int(row.n),
             oldest=datetime.fromtimestamp(row.oldest, UTC),
@@ -132,18 +132,19 @@ def _waiting(shape: Shape, window: Window, *, exact: bool) -> sa.Select[Any]:
         requests.c.submitted_at > int((now - timedelta(seconds=window.max_age_s)).timestamp()),
         requests.c.submitted_at <= int((now - timedelta(seconds=window.min_age_s)).timestamp()),
     )
-    if shape.claims == "table":
-        statement = statement.where(~sa.exists().where(claims.c.brid == requests.c.id))
-    else:
-        stale = int(now.timestamp()) - RECLAIM_S
-        claimed_at = requests.c.claimed_at
-        statement = statement.where(
-            sa.or_(claimed_at.is_(None), claimed_at == 0, claimed_at < stale)
-        )
+    statement = statement.where(~is_claimed(shape, int(now.timestamp()) - RECLAIM_S))
     if exact and shape.has_sourcestamps:
         same_set = sourcestamps.c.buildsetid == requests.c.buildsetid
         statement = statement.where(sa.exists().where(same_set))
     return statement
+
+
+def is_claimed(shape: Shape, stale: int) -> sa.ColumnElement[bool]:
+    """Make the condition that a master has claimed a request: since `stale`, where claims age."""
+    if shape.claims == "table":
+        return sa.exists().where(claims.c.brid == requests.c.id)
+    claimed_at = requests.c.claimed_at
+    return sa.not_(sa.or_(claimed_at.is_(None), claimed_at == 0, claimed_at < stale))
 
 
 def pending_statement(
@@ -252,8 +253,8 @@ def read_workers(connection: Connection, shape: Shape) -> dict[str, WorkerStatus
         )
     )
     return {
-        _text(row.name): WorkerStatus(
-            name=_text(row.name),
+        decode(row.name): WorkerStatus(
+            name=decode(row.name),
             connected=row.id in is_connected,
             building=row.id in is_building,
             paused=bool(getattr(row, "paused", 0)),
@@ -269,9 +270,9 @@ def read_builder_names(connection: Connection, shape: Shape) -> tuple[str, ...]:
     if shape.builder == "name":
         grouping = _grouping(connection, exact=True)
         statement = sa.select(sa.func.min(requests.c.buildername)).group_by(*grouping)
-    return tuple(sorted({_text(name) for name in connection.scalars(statement)}))
+    return tuple(sorted({decode(name) for name in connection.scalars(statement)}))
 
 
-def _text(value: str | bytes) -> str:
+def decode(value: str | bytes) -> str:
     """Read a name; drivers hand over bytes where the database does not know the encoding."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

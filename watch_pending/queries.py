@@ -1,20 +1,20 @@
-"""All SQL on the farm database: the journal of launches, the instances seen, the inventory.
+"""SQL on the farm database: the journal of launches, the planner, the inventory.
 
 Expiries and claims are compared with the database's clock.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from farmhand.db import claim, db_now, insert_missing
+from farmhand.db import claim, db_now
 from farmhand.tables.farm import workers
-from farmhand.tables.launches import instances, launches, planner
+from farmhand.tables.launches import instances, launches, planner, stops
 from watch_pending.config import Market
-from watch_pending.models import Instance, InventoryWorker, OpenLaunch
+from watch_pending.models import InventoryWorker, OpenLaunch
 from watch_pending.request import PreparedLaunch
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,6 @@ UNSEEN_S = 300
 # Its call must begin and end well before that: whoever finds it expired may give its name again.
 CLAIMABLE_S = UNSEEN_S - 60
 OPEN_STATES = ("planned", "called", "launched")
-CHUNK = 500
 KEPT_S = 90 * 86400
 
 # The last that is known of a launch: its call's end, else its call, else the plan.
@@ -43,7 +42,7 @@ def read_open_launches(connection: Connection) -> tuple[tuple[OpenLaunch, bool],
     return tuple(
         (
             OpenLaunch(
-                **_read_machine(row),
+                **read_machine(row),
                 begun_at=row.begun_at,
             ),
             bool(row.recently),
@@ -52,7 +51,7 @@ def read_open_launches(connection: Connection) -> tuple[tuple[OpenLaunch, bool],
     )
 
 
-def _read_machine(row: Any) -> dict[str, Any]:
+def read_machine(row: Any) -> dict[str, Any]:
     """Read what launches and instances have in common: the fields of a Machine."""
     return {
         "token": row.token,
@@ -66,24 +65,10 @@ def _read_machine(row: Any) -> dict[str, Any]:
     }
 
 
-def read_known_instances(connection: Connection, farm: str) -> dict[str, tuple[Instance, bool]]:
-    """Read the farm's instances as last seen: instance id → (instance, seen within 5 minutes)."""
-    recently = (instances.c.last_seen_at > db_now(-UNSEEN_S)).label("recently")
-    statement = sa.select(instances, recently).where(instances.c.state != "gone")
-    return {
-        row.instance_id: (
-            Instance(
-                instance_id=row.instance_id,
-                **_read_machine(row),
-                state=row.state,
-                launched_at=row.launched_at,
-                farm=farm,
-                last_connected_at=row.last_connected_at,
-            ),
-            bool(row.recently),
-        )
-        for row in connection.execute(statement)
-    }
+def read_stopping(connection: Connection) -> dict[str, str]:
+    """Read which machines are on their way out: instance id → name."""
+    statement = sa.select(stops.c.instance_id, stops.c.name).where(stops.c.closed_at.is_(None))
+    return {row.instance_id: row.name for row in connection.execute(statement)}
 
 
 def read_inventory(connection: Connection) -> tuple[InventoryWorker, ...]:
@@ -117,77 +102,6 @@ def take_turn(connection: Connection) -> None:
     undone. SQLite has one writer at a time anyway.
     """
     connection.execute(sa.select(planner.c.generation).with_for_update())
-
-
-def write_connected(connection: Connection, names: Iterable[str]) -> None:
-    """Write that these workers are connected now; names that are no instance's do nothing."""
-    take_turn(connection)
-    for chunk in _chunks(sorted(names)):
-        connection.execute(
-            instances.update()
-            .where(instances.c.name.in_(chunk), instances.c.state != "gone")
-            .values(last_connected_at=db_now())
-        )
-
-
-def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
-    """Write what DescribeInstances showed of the farm's own instances.
-
-    A launch whose instance was seen is closed: from now on the instance stands for it.
-    """
-    take_turn(connection)
-    seen = sorted(seen, key=lambda instance: instance.instance_id)
-    by_state: dict[str, list[str]] = {}
-    for instance in seen:
-        by_state.setdefault(_stored_state(instance), []).append(instance.instance_id)
-    for state, ids in by_state.items():
-        for chunk in _chunks(ids):
-            connection.execute(
-                instances.update()
-                .where(instances.c.instance_id.in_(chunk))
-                .values(state=state, last_seen_at=db_now())
-            )
-    alive = [_instance_row(instance) for instance in seen if _stored_state(instance) != "gone"]
-    if alive:
-        connection.execute(
-            insert_missing(instances, connection.dialect).values(last_seen_at=db_now()), alive
-        )
-    ids_by_token = {item.token: item.instance_id for item in seen if item.token}
-    for tokens in _chunks(sorted(ids_by_token)):
-        unseen = sa.select(launches.c.token).where(
-            launches.c.token.in_(tokens), launches.c.state != "seen"
-        )
-        for token in connection.scalars(unseen).all():
-            connection.execute(
-                launches.update()
-                .where(launches.c.token == token)
-                .values(state="seen", closed_at=db_now(), instance_id=ids_by_token[token])
-            )
-
-
-def _chunks(values: list[str]) -> Iterator[list[str]]:
-    """Cut a list for IN (…), which databases bound."""
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
-
-
-def _stored_state(instance: Instance) -> str:
-    return "gone" if instance.state == "terminated" else instance.state
-
-
-def _instance_row(instance: Instance) -> dict[str, Any]:
-    return {
-        "instance_id": instance.instance_id,
-        "token": instance.token,
-        "name": instance.name,
-        "instance_type": instance.instance_type,
-        "market": instance.market.value,
-        "region": instance.region,
-        "availability_zone": instance.availability_zone,
-        "subnet": instance.subnet,
-        "ec2_type": instance.ec2_type,
-        "state": _stored_state(instance),
-        "launched_at": instance.launched_at,
-    }
 
 
 def expire(connection: Connection, *, regions: Iterable[str]) -> int:

@@ -13,7 +13,7 @@ from farmhand.metrics import Sample, push_to_graphite
 from farmhand.output import print_json
 from farmhand.recorded import Record, recorded
 from farmhand.state import exclusive, make_writable
-from watch_pending import gather, queries
+from watch_pending import gather, instance_queries
 from watch_pending.buildermap import Rule, compile_buildermap, match_builder
 from watch_pending.models import Cloud, Outcome, PendingRequests, Plan, Snapshot, Status
 from watch_pending.pace import BURST, Pace
@@ -67,9 +67,12 @@ def _run(
     sight = look(run, settings, database)
     if sight.cloud is None:
         with database.begin() as connection:
-            queries.write_connected(connection, gather.connected_names(sight.scheduler))
+            names = gather.connected_names(sight.scheduler)
+            instance_queries.write_connected(connection, names, settings.watch.round_gap_s)
     else:
-        gather.write_sightings(database, settings.farm, sight.scheduler, sight.cloud)
+        gather.write_sightings(
+            database, settings.farm, settings.watch, sight.scheduler, sight.cloud
+        )
     plans, outcomes = _launch(run, settings, database, record, sight)
     plan = settle(plans, outcomes)
     report(run, settings, plan, outcomes)
@@ -107,7 +110,7 @@ def look(
         settings.farm,
         format_url(database.url),
     )
-    journal = gather.read_journal(database, settings.farm)
+    journal = gather.read_journal(database, settings.farm, settings.watch)
     scheduler = gather.read_scheduler(run, settings.watch)
     scheduler = replace(scheduler, pending=(*scheduler.pending, *extra))
     rules = compile_buildermap(settings.watch.buildermap)

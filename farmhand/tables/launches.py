@@ -1,6 +1,7 @@
-"""The journal of launches, what became of them, and the planner's generation."""
+"""The journal of launches and of stops, the instances seen, and the planner's generation."""
 
 from sqlalchemy import (
+    JSON,
     Column,
     Float,
     ForeignKey,
@@ -72,8 +73,41 @@ instances = Table(
     Column("launched_at", UtcDateTime, nullable=False),
     Column("last_seen_at", UtcDateTime, nullable=False),
     Column("last_connected_at", UtcDateTime),
+    # When it was first seen connected, without a longer gap than between two rounds.
+    Column("connected_since", UtcDateTime),
     Index("ix_instances_state_region", "state", "region"),
     Index("ix_instances_name", "name"),
+)
+
+# Machines on their way out. A row is written before the worker is paused. `state` goes pausing →
+# terminating → stopped → closed, or by way of releasing where the machine is let go after all;
+# docs/watch-pending.md draws it.
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("run_id", Id, ForeignKey("runs.id", ondelete="SET NULL")),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    # The reason in words; at last, what became of it.
+    Column("detail", Text, nullable=False),
+    Column("instance_id", String(64), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("instance_type", Name, nullable=False),
+    Column("region", String(64), nullable=False),
+    # The masters that were asked to pause the worker, by their names in the scheduler database.
+    Column("masters", JSON, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    # The run that works on it, as long as it may.
+    Column("owner", Name, nullable=False),
+    Column("owned_until", UtcDateTime, nullable=False),
+    # The instance while the row is open, NULL later: no machine is stopped twice at a time.
+    Column("open_instance_id", String(64)),
+    UniqueConstraint("open_instance_id"),
+    Index("ix_stops_closed_at", "closed_at"),
+    Index("ix_stops_run_id", "run_id"),
 )
 
 # What AWS would not give, and when to ask again.

@@ -18,7 +18,7 @@ from farmhand.tables.farm import workers
 from farmhand.upgrades import upgrade
 from tests.builders import EAST, WEST, make_instance
 from tests.services import DatabaseServer
-from watch_pending import queries
+from watch_pending import instance_queries, queries
 from watch_pending.config import Market
 from watch_pending.models import Instance, InventoryWorker, Launch, Offer
 from watch_pending.request import PreparedLaunch
@@ -94,7 +94,7 @@ def close(db: sa.Engine, instance_id: str | None, error: str | None = None) -> N
 
 def see(db: sa.Engine, *seen: Instance) -> None:
     with db.begin() as connection:
-        queries.write_sightings(connection, seen)
+        instance_queries.write_sightings(connection, seen)
 
 
 def expire(db: sa.Engine, *regions: str) -> int:
@@ -124,7 +124,7 @@ def open_names(db: sa.Engine) -> list[str]:
 
 def known(db: sa.Engine) -> dict[str, tuple[Instance, bool]]:
     with db.connect() as connection:
-        return queries.read_known_instances(connection, FARM)
+        return instance_queries.read_known_instances(connection, FARM, 600)
 
 
 def test_a_plan_is_written_once_for_a_generation(db: sa.Engine) -> None:
@@ -249,7 +249,9 @@ def test_an_instance_unseen_for_five_minutes_is_gone_where_its_region_answered(
 def test_a_connected_workers_instance_is_marked_and_strange_names_are_not(db: sa.Engine) -> None:
     see(db, *(make_instance(f"bld-{n:04}", instance_id=f"i-{n}") for n in range(1200)))
     with db.begin() as connection:
-        queries.write_connected(connection, ["hardware-1", *(f"bld-{n:04}" for n in range(700))])
+        instance_queries.write_connected(
+            connection, ["hardware-1", *(f"bld-{n:04}" for n in range(700))], 600
+        )
     found = known(db)
     marked = {key for key, (item, _) in found.items() if item.last_connected_at is not None}
     assert marked == {f"i-{n}" for n in range(700)}
@@ -304,8 +306,10 @@ def test_sightings_written_from_all_sides_do_not_get_in_each_others_way(db: sa.E
             ]
             barrier.wait(60)
             with engine.begin() as connection:
-                queries.write_sightings(connection, seen)
-                queries.write_connected(connection, [machine.name for machine in seen[:60]])
+                instance_queries.write_sightings(connection, seen)
+                instance_queries.write_connected(
+                    connection, [machine.name for machine in seen[:60]], 600
+                )
                 queries.expire(connection, regions=[EAST])
         engine.dispose()
 

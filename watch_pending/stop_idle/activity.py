@@ -1,0 +1,201 @@
+"""Buildbot's scheduler database → what each worker does. Read only.
+
+Costs a fixed number of statements, whatever the number of workers and builds.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from farmhand.db import read_clock
+from watch_pending.pending import RECLAIM_S, Shape, decode, is_claimed, requests
+from watch_pending.stop_idle.models import Activity, Workload
+
+# Buildbot itself gives up a master that did not write its time for so long.
+MASTER_ALIVE_S = 600
+# A master that was away so long has been taken out of service.
+MASTER_AWAY_S = 86400
+# A worker answers a ping at once, or it never will.
+PING_S = 120
+# Between a request's claim and its build's row lie a few statements.
+STARTING_S = 60
+INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
+
+claims = sa.table("buildrequest_claims", *map(sa.column, ("brid", "masterid", "claimed_at")))
+
+
+def read_workload(connection: Connection, shape: Shape) -> Workload:
+    """Read what all workers do now."""
+    clock = read_clock(connection)
+    if shape.workers is None:
+        return _read_old_workload(connection, shape, clock)
+    known = _read_masters(connection, clock)
+    alive = {key: name for key, (name, active_s) in known.items() if active_s < MASTER_ALIVE_S}
+    rows = _read_worker_rows(connection, shape)
+    connected = _read_connections(connection, shape)
+    running = _read_running(connection, shape, clock)
+    ended = _read_last_ends(connection, shape)
+    names = {key: name for key, (name, _) in known.items()}
+    has_reasons = "pause_reason" in shape.worker_columns
+    workers = {}
+    for row in rows:
+        at = connected.get(row.id, ())
+        builds = [hung for master, hung in running.get(row.id, ()) if master in alive]
+        activity = Activity(
+            name=decode(row.name),
+            worker_id=row.id,
+            connected=any(master in alive for master in at),
+            masters=tuple(sorted(alive[master] for master in at if master in alive)),
+            away=tuple(sorted(names[m] for m in at if m in names and m not in alive)),
+            building=bool(builds),
+            hung=bool(builds) and all(builds),
+            paused=bool(getattr(row, "paused", 0)),
+            pause_reason=(row.pause_reason or "") if has_reasons else None,
+            graceful=bool(getattr(row, "graceful", 0)),
+            last_build_ended_at=ended.get(row.id),
+            host=_read_host(row.info),
+        )
+        workers[activity.name] = activity
+    return Workload(
+        clock=clock,
+        workers=workers,
+        masters_alive=frozenset(alive.values()),
+        masters_away=frozenset(
+            name for name, age_s in known.values() if MASTER_ALIVE_S <= age_s < MASTER_AWAY_S
+        ),
+        starting=_read_starting(connection, clock, alive),
+    )
+
+
+def read_paused(connection: Connection, shape: Shape, ids: Collection[int]) -> set[int]:
+    """Read which of these workers are paused."""
+    workers = sa.table(shape.workers or "workers", sa.column("id"), sa.column("paused"))
+    statement = sa.select(workers.c.id).where(workers.c.id.in_(sorted(ids)), workers.c.paused == 1)
+    return set(connection.scalars(statement))
+
+
+def _read_masters(connection: Connection, clock: datetime) -> dict[int, tuple[str, float]]:
+    """Read the masters: id → (name, seconds since it showed life). A stopped one shows none."""
+    table = sa.table("masters", *map(sa.column, ("id", "name", "active", "last_active")))
+    found = {}
+    for row in connection.execute(sa.select(table)):
+        silent_s = clock.timestamp() - (row.last_active or 0)
+        if not row.active:
+            silent_s = max(silent_s, MASTER_ALIVE_S)
+        found[row.id] = (decode(row.name), silent_s)
+    return found
+
+
+def _read_worker_rows(connection: Connection, shape: Shape) -> list[Any]:
+    known = {"paused", "pause_reason", "graceful"} & shape.worker_columns
+    workers = sa.table(str(shape.workers), *map(sa.column, ("id", "name", "info", *sorted(known))))
+    return list(connection.execute(sa.select(workers)))
+
+
+def _worker_id(shape: Shape) -> str:
+    return "workerid" if shape.workers == "workers" else "buildslaveid"
+
+
+def _read_connections(connection: Connection, shape: Shape) -> dict[int, list[int]]:
+    """Read who is connected where: worker id → master ids."""
+    key = _worker_id(shape)
+    table = sa.table(f"connected_{shape.workers}", sa.column(key), sa.column("masterid"))
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for worker, master in connection.execute(sa.select(table.c[key], table.c.masterid)):
+        found[worker].append(master)
+    return found
+
+
+def _builds(shape: Shape) -> sa.TableClause:
+    columns = ("id", "buildrequestid", "masterid", "started_at", "complete_at", "state_string")
+    return sa.table("builds", *map(sa.column, (*columns, _worker_id(shape))))
+
+
+def _read_running(
+    connection: Connection, shape: Shape, clock: datetime
+) -> dict[int, list[tuple[int, bool]]]:
+    """Read what is being built: worker id → (master id, whether it hangs in the first ping)."""
+    builds = _builds(shape).alias("bl")
+    worker = builds.c[_worker_id(shape)]
+    statement = (
+        sa.select(worker, builds.c.masterid, builds.c.started_at, builds.c.state_string)
+        .select_from(requests.join(builds, builds.c.buildrequestid == requests.c.id))
+        .where(requests.c.complete == 0, builds.c.complete_at.is_(None))
+    )
+    found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
+    for worker_id, master, started_at, state in connection.execute(statement):
+        pinging = (state or "").startswith("pinging")
+        hung = pinging and clock.timestamp() - started_at > PING_S
+        found[worker_id].append((master, hung))
+    return found
+
+
+def _read_last_ends(connection: Connection, shape: Shape) -> dict[int, datetime]:
+    """Read when each worker's newest build ended; one that runs has not."""
+    builds = _builds(shape)
+    worker = builds.c[_worker_id(shape)]
+    newest = sa.select(sa.func.max(builds.c.id).label("id")).group_by(worker).subquery("z")
+    statement = sa.select(worker, builds.c.complete_at).join(newest, newest.c.id == builds.c.id)
+    return {
+        worker_id: _to_time(ended)
+        for worker_id, ended in connection.execute(statement)
+        if ended is not None
+    }
+
+
+def _read_starting(
+    connection: Connection, clock: datetime, alive: dict[int, str]
+) -> frozenset[str]:
+    """Find the masters that have claimed a request and not written its build yet."""
+    builds = sa.table("builds", *map(sa.column, ("id", "buildrequestid", "complete_at"))).alias(
+        "bl"
+    )
+    running = sa.exists().where(
+        builds.c.buildrequestid == requests.c.id, builds.c.complete_at.is_(None)
+    )
+    since = int((clock - timedelta(seconds=STARTING_S)).timestamp())
+    statement = (
+        sa.select(claims.c.masterid)
+        .select_from(requests.join(claims, claims.c.brid == requests.c.id))
+        .where(requests.c.complete == 0, claims.c.claimed_at > since, ~running)
+        .distinct()
+    )
+    return frozenset(alive[key] for key in connection.scalars(statement) if key in alive)
+
+
+def _read_old_workload(connection: Connection, shape: Shape, clock: datetime) -> Workload:
+    """Read the tables before 0.9: whether anything is built, and when the last build ended."""
+    builds = sa.table("builds", sa.column("finish_time"))
+    claimed = is_claimed(shape, int(clock.timestamp()) - RECLAIM_S)
+    busy = sa.select(requests.c.id).where(requests.c.complete == 0, claimed).limit(1)
+    ended = connection.scalar(sa.select(sa.func.max(builds.c.finish_time)))
+    return Workload(
+        clock=clock,
+        workers=None,
+        masters_alive=frozenset({"?"}),
+        busy=connection.scalar(busy) is not None,
+        ended_at=None if ended is None else _to_time(ended),
+    )
+
+
+def _read_host(info: str | bytes | None) -> str:
+    """Find the instance id that a worker tells of its machine.
+
+    >>> _read_host('{"host": "i-0123456789abcdef0\\\\n"}'), _read_host('{"host": "a Mac"}')
+    ('i-0123456789abcdef0', '')
+    """
+    try:
+        host = str(json.loads(info or "{}").get("host") or "").strip()
+    except (ValueError, AttributeError):
+        return ""
+    return host if INSTANCE_ID.fullmatch(host) else ""
+
+
+def _to_time(epoch: int) -> datetime:
+    return datetime.fromtimestamp(epoch, UTC)

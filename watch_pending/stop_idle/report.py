@@ -1,0 +1,147 @@
+"""What stop-idle decided and did, as JSON and as tables; pure but for `print_stops`."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from farmhand.metrics import Sample
+from farmhand.output import format_time, print_table
+from watch_pending.report import shorten_names
+from watch_pending.stop_idle.models import Fate, Judgement, Kept, Reason, Sight, Stop, StopOutcome
+
+
+def stops_to_json(
+    farm: str, sight: Sight, judgements: Iterable[Judgement], outcomes: Iterable[StopOutcome]
+) -> dict[str, Any]:
+    """Format what `stop-idle --json` prints: docs/watch-pending.md."""
+    judgements = tuple(judgements)
+    return {
+        "farm": farm,
+        "now": format_time(sight.now),
+        "stops": [_judgement_to_json(j) for j in judgements if isinstance(j.verdict, Reason)],
+        "kept": [_judgement_to_json(j) for j in judgements if isinstance(j.verdict, Kept)],
+        "outcomes": [
+            {**_stop_to_json(each.stop), "fate": each.fate.value, "why": each.why}
+            for each in outcomes
+        ],
+    }
+
+
+def _judgement_to_json(judgement: Judgement) -> dict[str, Any]:
+    instance = judgement.instance
+    return {
+        "name": instance.name,
+        "instance_id": instance.instance_id,
+        "instance_type": instance.instance_type,
+        "market": instance.market.value,
+        "region": instance.region,
+        "launched_at": format_time(instance.launched_at),
+        "idle_s": None if judgement.idle_s is None else round(judgement.idle_s),
+        "verdict": judgement.verdict.value,
+        "why": judgement.why,
+        "masters": list(judgement.masters),
+    }
+
+
+def _stop_to_json(stop: Stop) -> dict[str, Any]:
+    return {
+        "name": stop.name,
+        "instance_id": stop.instance_id,
+        "instance_type": stop.instance_type,
+        "region": stop.region,
+        "reason": stop.reason.value,
+        "began_at": format_time(stop.began_at),
+    }
+
+
+def print_stops(
+    judgements: Sequence[Judgement], outcomes: Sequence[StopOutcome], *, dry_run: bool
+) -> None:
+    """Print which machines stop, what became of them, and why the others stay."""
+    if dry_run:
+        stops = [j for j in judgements if isinstance(j.verdict, Reason)]
+        print_table(
+            ["would stop", "instance type", "market", "instance", "why"],
+            [
+                [
+                    each.instance.name,
+                    each.instance.instance_type,
+                    each.instance.market.value,
+                    each.instance.instance_id,
+                    f"{each.verdict.value.replace('_', ' ')}: {each.why}",
+                ]
+                for each in stops
+            ],
+            none="No machine would stop.",
+        )
+    print_table(
+        ["on its way out" if dry_run else "machine", "instance type", "instance", "fate", "why"],
+        [
+            [e.stop.name, e.stop.instance_type, e.stop.instance_id, e.fate.value, e.why]
+            for e in outcomes
+        ],
+        none="" if dry_run else "No machine stops.",
+    )
+    kept: dict[tuple[str, str], list[Judgement]] = {}
+    for each in judgements:
+        if isinstance(each.verdict, Kept):
+            kept.setdefault((each.verdict.value, each.instance.instance_type), []).append(each)
+    print_table(
+        ["stays because", "instance type", "machines", "why", "names"],
+        [
+            [
+                verdict.replace("_", " "),
+                instance_type,
+                len(group),
+                group[0].why if len({each.why for each in group}) == 1 else f"{group[0].why}, …",
+                shorten_names(sorted(each.instance.name for each in group)),
+            ]
+            for (verdict, instance_type), group in sorted(kept.items())
+        ],
+    )
+
+
+def make_stop_samples(
+    judgements: Iterable[Judgement], outcomes: Iterable[StopOutcome], calls: Counter[str]
+) -> list[Sample]:
+    """Format a run's numbers as metrics; pure."""
+    stopped = Counter(
+        (each.stop.instance_type, each.stop.reason.value)
+        for each in outcomes
+        if each.fate is Fate.STOPPED
+    )
+    kept = Counter(
+        (each.instance.instance_type, each.verdict.value)
+        for each in judgements
+        if isinstance(each.verdict, Kept)
+    )
+    name = "watch_pending_stop_idle"
+    return [
+        *(
+            Sample(
+                name=f"{name}_stopped",
+                help="Machines the run stopped.",
+                value=count,
+                labels={"instance_type": instance_type, "reason": reason},
+            )
+            for (instance_type, reason), count in sorted(stopped.items())
+        ),
+        *(
+            Sample(
+                name=f"{name}_kept",
+                help="Machines that stay, and why.",
+                value=count,
+                labels={"instance_type": instance_type, "verdict": verdict},
+            )
+            for (instance_type, verdict), count in sorted(kept.items())
+        ),
+        *(
+            Sample(
+                name=f"{name}_api_calls",
+                help="EC2 calls of the run.",
+                value=count,
+                labels={"action": action},
+            )
+            for action, count in sorted(calls.items())
+        ),
+    ]

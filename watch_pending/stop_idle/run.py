@@ -1,0 +1,233 @@
+"""One run of stop-idle: gather → judge → plan → apply → report."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from farmhand.command import Result, Run
+from farmhand.db import FarmDb, format_url, read_clock
+from farmhand.errors import ExitCode, Locked, Unavailable
+from farmhand.output import print_json
+from farmhand.recorded import Record, recorded
+from farmhand.state import exclusive, make_writable
+from watch_pending import gather
+from watch_pending.buildermap import compile_buildermap
+from watch_pending.cloud import open_aws, read_regions
+from watch_pending.demand import group_demands, needed_machines
+from watch_pending.ec2 import Aws, find_instances
+from watch_pending.ec2_stops import find_impaired
+from watch_pending.models import Cloud
+from watch_pending.pending import Shape, detect_shape, read_pending, read_workers
+from watch_pending.settings import WatchPendingSettings
+from watch_pending.stop_idle import queries
+from watch_pending.stop_idle.activity import read_workload
+from watch_pending.stop_idle.apply import Stopper, work_off
+from watch_pending.stop_idle.judge import judge_all
+from watch_pending.stop_idle.models import (
+    Fate,
+    Judgement,
+    Reason,
+    Sight,
+    Stop,
+    StopOutcome,
+)
+from watch_pending.stop_idle.plan import next_step, plan_stops
+from watch_pending.stop_idle.report import make_stop_samples, print_stops, stops_to_json
+
+log = logging.getLogger("watch-pending")
+CLOCKS_AGREE_S = 60
+LEASE_MARGIN_S = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What a run has read, and where from."""
+
+    sight: Sight
+    scheduler: gather.SchedulerDb
+    shape: Shape
+    aws: Aws
+    seen: gather.Scheduler
+    cloud: Cloud
+
+
+def stop_once(run: Run, settings: WatchPendingSettings, types: Sequence[str]) -> Result:
+    """Stop what is of no more use, or only show it; `types` narrows it to instance types."""
+    if run.dry_run:
+        database = settings.open_database(reading=True)
+        look = _look(run, settings, database)
+        with database.begin() as connection:
+            stops = queries.read_stops(connection)
+        planned = _plan(settings, look.sight, stops, types)
+        outcomes = [_preview(stop, look.sight, settings.farm) for stop in stops]
+        _report(run, settings, look.sight, planned, outcomes)
+        return _summarize(look, planned, outcomes)
+    make_writable(settings.state_directory)
+    with exclusive(settings.state_directory, "watch-pending-stop-idle"):
+        database = settings.open_database(reading=False)
+        with recorded(database, run) as record:
+            record.result = _stop(run, settings, database, record, types)
+    return record.result
+
+
+def _stop(
+    run: Run,
+    settings: WatchPendingSettings,
+    database: FarmDb,
+    record: Record,
+    types: Sequence[str],
+) -> Result:
+    look = _look(run, settings, database)
+    gather.write_sightings(database, settings.farm, settings.watch, look.seen, look.cloud)
+    hold = queries.Hold(
+        run_id=record.run_id, owner=run.host, lease_s=run.remaining_s() + LEASE_MARGIN_S
+    )
+    with database.begin() as connection:
+        known = queries.read_stops(connection)
+    planned = _plan(settings, look.sight, known, types)
+    new = [each for each in planned if isinstance(each.verdict, Reason)]
+    with database.begin() as connection:
+        generation = look.sight.snapshot.generation
+        won = not new or queries.write_stops(connection, new, generation=generation, hold=hold)
+        stops = queries.take_stops(connection, hold)
+        urls = queries.read_master_urls(connection)
+    stopper = Stopper(
+        run=run,
+        farm=settings.farm,
+        config=settings.watch,
+        database=database,
+        scheduler=look.scheduler,
+        shape=look.shape,
+        aws=look.aws,
+        hold=hold,
+        urls=urls,
+    )
+    outcomes = work_off(stopper, stops, look.sight)
+    with database.begin() as connection:
+        queries.give_back(connection, hold.owner)
+    _report(run, settings, look.sight, planned, outcomes)
+    if not won:
+        raise Locked("another run planned at the same time; this one stops nothing new")
+    return _summarize(look, planned, outcomes)
+
+
+def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
+    """Read all that a decision rests on; raises Unavailable when no region answers."""
+    log.info(
+        "config %s, farm %s, farm database %s",
+        settings.path,
+        settings.farm,
+        format_url(database.url),
+    )
+    watch = settings.watch
+    journal = gather.read_journal(database, settings.farm, watch)
+    with database.begin() as connection:
+        farm_clock = read_clock(connection)
+    scheduler_db = gather.open_scheduler(run, watch)
+    with scheduler_db.connect() as connection:
+        shape = detect_shape(connection)
+        workload = read_workload(connection, shape)
+        seen = gather.Scheduler(
+            pending=read_pending(connection, shape, gather.window_of(run, watch)),
+            workers=read_workers(connection, shape),
+        )
+    aws = open_aws(settings.originals)
+    cloud, impaired = _read_fleet(run, settings, aws, gather.regions_of(journal))
+    snapshot = gather.assemble(settings.farm, seen, journal, cloud)
+    now = min(run.now, workload.clock, farm_clock)
+    _warn_of_clocks(run, {"scheduler database": workload.clock, "farm database": farm_clock})
+    demands, _ = group_demands(
+        snapshot.pending, compile_buildermap(watch.buildermap), watch.jacuzzis
+    )
+    sight = Sight(
+        snapshot=snapshot,
+        workload=workload,
+        now=now,
+        listed=cloud.listed,
+        shown=frozenset(instance.instance_id for instance in cloud.instances),
+        needed=needed_machines(demands, snapshot, watch, now),
+        impaired=impaired,
+    )
+    return Look(sight=sight, scheduler=scheduler_db, shape=shape, aws=aws, seen=seen, cloud=cloud)
+
+
+def _read_fleet(
+    run: Run, settings: WatchPendingSettings, aws: Aws, known_regions: Iterable[str]
+) -> tuple[Cloud, dict[str, str]]:
+    """Read the instances of all regions, and which of them EC2 itself finds ill."""
+    regions = tuple(dict.fromkeys([*settings.regions, *known_regions]))
+    answers = read_regions(
+        run,
+        aws,
+        regions,
+        lambda client, region: (
+            ("instances", partial(find_instances, client, region)),
+            ("impaired", partial(find_impaired, client, region)),
+        ),
+    )
+    listed = frozenset(region for region, what in answers.complete if what == "instances")
+    if not listed:
+        raise Unavailable(f"EC2 answered in no region: {answers.lost[regions[0]]}")
+    cloud = Cloud(instances=tuple(answers.found["instances"]), listed=listed, lost=answers.lost)
+    return cloud, dict(answers.found.get("impaired", ()))
+
+
+def _warn_of_clocks(run: Run, clocks: Mapping[str, datetime]) -> None:
+    for name, clock in clocks.items():
+        apart_s = abs((clock - run.now).total_seconds())
+        if apart_s > CLOCKS_AGREE_S:
+            log.warning(
+                "the clocks of this host and of the %s are %.0f s apart: the earlier one counts",
+                name,
+                apart_s,
+            )
+
+
+def _plan(
+    settings: WatchPendingSettings, sight: Sight, stops: Iterable[Stop], types: Sequence[str]
+) -> tuple[Judgement, ...]:
+    draining = Counter(stop.instance_type for stop in stops if stop.reason is Reason.TOO_OLD)
+    judgements = judge_all(sight, settings.watch)
+    planned = plan_stops(judgements, settings.watch.stop_idle, draining)
+    return tuple(each for each in planned if not types or each.instance.instance_type in types)
+
+
+def _preview(stop: Stop, sight: Sight, farm: str) -> StopOutcome:
+    """Say what a run would do next with a machine that is on its way out."""
+    step, why = next_step(stop, sight, farm)
+    return StopOutcome(stop=stop, fate=Fate.WAITING, why=f"{step.value}: {why}")
+
+
+def _report(
+    run: Run,
+    settings: WatchPendingSettings,
+    sight: Sight,
+    planned: Sequence[Judgement],
+    outcomes: Sequence[StopOutcome],
+) -> None:
+    for each in outcomes:
+        level = logging.ERROR if each.fate is Fate.FAILED else logging.INFO
+        log.log(level, "%s (%s) %s: %s", each.stop.name, each.stop.instance_id, each.fate, each.why)
+    if run.json:
+        print_json(stops_to_json(settings.farm, sight, planned, outcomes))
+    elif run.speaks:
+        print_stops(planned, outcomes, dry_run=run.dry_run)
+
+
+def _summarize(look: Look, planned: Sequence[Judgement], outcomes: Sequence[StopOutcome]) -> Result:
+    fates = Counter(each.fate for each in outcomes)
+    lost = look.sight.snapshot.lost_regions
+    errors = [each.why for each in outcomes if each.fate is Fate.FAILED]
+    return Result(
+        exit_code=ExitCode.PARTIAL if errors or lost else ExitCode.OK,
+        summary={
+            "machines": len(planned),
+            **{fate.value: fates[fate] for fate in Fate},
+            "api_calls": dict(sorted(look.aws.calls.items())),
+            "errors": list(dict.fromkeys([*errors, *(f"{r}: {why}" for r, why in lost.items())])),
+        },
+        samples=tuple(make_stop_samples(planned, outcomes, look.aws.calls)),
+    )
