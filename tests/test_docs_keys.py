@@ -17,6 +17,8 @@ from watch_pending import config, originals
 KEYS: Mapping[str, type[Any]] = {
     "Top level": farmhand_config._Top,
     "watch_pending": config.WatchPending,
+    "masters.NAME": config.MasterAccess,
+    "stop_idle": config.StopIdle,
     "instance_types.NAME": config.InstanceType,
     "instance_types.NAME.regions.REGION": config.Place,
     "Disk": config.Disk,
