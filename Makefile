@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -rs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Some images set it; each of the many processes would then compile all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check unit lint integration soak bench newest-buildbot services clean
@@ -13,8 +15,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
 
-demo: $(VENV)/installed ## a real Buildbot with waiting jobs, a local EC2, and watch-pending at work
-	@$(BIN)/python -m tests.demo
+demo: $(VENV)/installed ## one farm on this machine, from waiting jobs to stopped machines; KEEP=1 leaves it up
+	@$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
 test: services lint ## every test, with real services; installs them where it may
 	$(PYTEST) --require-services -n $(JOBS) --dist loadgroup
@@ -23,7 +25,7 @@ check: lint ## every test that can run with what is here; says what it left out
 	$(PYTEST) -n $(JOBS) --dist loadgroup
 
 unit: $(VENV)/installed ## the tests that need nothing but Python, in seconds
-	$(PYTEST) -m "not integration"
+	$(PYTEST) -m "not integration" -n $(JOBS) --dist loadgroup
 
 integration: $(VENV)/installed ## the tests that start real services
 	$(PYTEST) -m integration -n $(JOBS) --dist loadgroup

@@ -1,12 +1,14 @@
 """Fixtures: nothing real by default; real services where a test is marked `integration`."""
 
 import logging
+import multiprocessing
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import is_hypothesis_test, settings
 
 from tests import services
 from tests.ec2_control import Ec2Server, running_ec2_server
@@ -21,9 +23,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--soak", action="store_true", help="run the large numbers too")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("quick", max_examples=30, deadline=None)
+    settings.register_profile("soak", max_examples=3000, deadline=None)
+    settings.load_profile("soak" if config.getoption("--soak") else "quick")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import nothing that has no test to run: it takes longer than all unit tests together."""
+    if collection_path.name == "integration":
+        return config.option.markexpr == "not integration" or None
+    if collection_path.suffix != ".py" or collection_path.name.startswith(("test_", "conftest")):
+        return None
+    return ">>> " not in collection_path.read_text("utf-8") or None
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skip_soak = pytest.mark.skip(reason="large numbers: make soak")
     for item in items:
+        if config.getoption("--soak") and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("soak")  # with as many examples as make a large number
         if item.get_closest_marker("soak") and not config.getoption("--soak"):
             item.add_marker(skip_soak)
         if item.get_closest_marker("integration"):
@@ -39,6 +59,14 @@ def _no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
             raise RuntimeError("a unit test started a process: mark it `integration`")
 
         monkeypatch.setattr(subprocess, "Popen", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _none_is_left() -> Iterator[None]:
+    """End the commands that a failed test leaves behind, stopped ones too."""
+    yield
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A small farm for integration tests: a scheduler database, settings, and commands run for real."""
 
-import json
 import os
 import subprocess
 import sys
@@ -15,8 +14,10 @@ import boto3
 import sqlalchemy as sa
 import yaml
 
-from tests import scheduler_schemas
+from tests import processes, scheduler_schemas
 from tests.ec2_control import Ec2Server
+from tests.processes import Command
+from tests.processes import Finished as Finished  # found here too
 from tests.scheduler_schemas import Shape
 
 REGIONS = ("us-east-1", "us-west-2")
@@ -24,20 +25,6 @@ TYPES = ("bld-linux64", "try-linux64")
 BUILD = "Linux x86-64 mozilla-central build"
 TRY = "Linux x86-64 try build"
 COMMAND_TIMEOUT_S = 120
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What it printed, as JSON."""
-        return json.loads(self.out)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -132,34 +119,47 @@ class Farm:
         )
 
     def write_config(self) -> Path:
-        """Write farmhand.yml as `settings` has it."""
-        self.config_path.write_text(yaml.safe_dump(self.settings, sort_keys=False))
-        return self.config_path
+        """Write farmhand.yml as `settings` has it, at once: a command may be reading it."""
+        written = self.config_path.with_suffix(".new")
+        written.write_text(yaml.safe_dump(self.settings, sort_keys=False))
+        return written.replace(self.config_path)
 
     def command(self, *args: str, program: str = "watch_pending") -> list[str]:
         """Say how a command is started; with this farm's farmhand.yml unless `-c` is given."""
-        words = [sys.executable, "-m", f"{program}.cli", *args]
-        return words if "-c" in args else [*words, "-c", str(self.write_config())]
+        return [sys.executable, "-m", f"{program}.cli", *self.with_config(*args)]
 
-    def start(
-        self, *args: str, program: str = "watch_pending", **environ: str
-    ) -> "subprocess.Popen[str]":
+    def with_config(self, *args: str) -> list[str]:
+        """Add this farm's farmhand.yml, as it is now, unless `-c` is given."""
+        return [*args] if "-c" in args else [*args, "-c", str(self.write_config())]
+
+    def start(self, *args: str, program: str = "watch_pending", **environ: str) -> Command:
         """Start a command and do not wait for it."""
-        return subprocess.Popen(
-            self.command(*args, program=program),
-            env={**self.environ, **environ},
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        return processes.start(
+            f"{program}.cli",
+            *self.with_config(*args),
+            environ={**self.environ, **environ},
+            directory=self.directory,
         )
 
     def run(self, *args: str, program: str = "watch_pending", **environ: str) -> Finished:
         """Run a command to its end."""
-        process = self.start(*args, program=program, **environ)
-        out, err = process.communicate(timeout=COMMAND_TIMEOUT_S)
-        return Finished(code=process.returncode, out=out, err=err)
+        return self.start(*args, program=program, **environ).finish(COMMAND_TIMEOUT_S)
+
+    def run_from_cron(
+        self, *args: str, program: str = "watch_pending", prefix: tuple[str, ...] = ()
+    ) -> Finished:
+        """Run a command to its end, with all that an interpreter does before and after it."""
+        done = subprocess.run(
+            [*prefix, *self.command(*args, program=program)],
+            env=self.environ,
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+        return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
 
     def start_by_hand(self, region: str, tags: Mapping[str, str], count: int = 1) -> str:
         """Start instances as anybody with access to the account may; return the first one's id."""

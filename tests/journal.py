@@ -1,6 +1,6 @@
 """What tests do with the farm database: look into it, age its rows, compare it with EC2."""
 
-import subprocess
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from farmhand.tables.records import runs
 from farmhand.upgrades import upgrade
 from tests.ec2_control import Ec2Server
 from tests.farm import REGIONS, Farm
+from tests.processes import Command
 from tests.services import DatabaseServer
 
 GONE = {"terminated", "shutting-down"}
@@ -25,16 +26,15 @@ PATIENCE_S = 30.0
 __all__ = ["instances", "launches", "runs", "workers"]
 
 
-def finish(process: "subprocess.Popen[str]") -> int:
+def finish(command: Command) -> int:
     """Let a command end and return its exit code."""
-    process.communicate(timeout=PATIENCE_S)
-    return process.returncode
+    return command.finish(PATIENCE_S).code
 
 
-def kill(process: "subprocess.Popen[str]") -> None:
+def kill(command: Command) -> None:
     """End a command as `kill -9` does."""
-    process.kill()
-    finish(process)
+    command.send_signal(signal.SIGKILL)
+    finish(command)
 
 
 def wait_until(is_so: Callable[[], object]) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.farm import COMMAND_TIMEOUT_S, REGIONS, Farm, Finished
+from tests import processes
+from tests.farm import COMMAND_TIMEOUT_S, REGIONS, Farm
+from tests.processes import Finished
 
 COMMAND_LINE = (
     "watch-pending -k secrets/aws-secrets.json -c ../configs/watch_pending.cfg"
@@ -80,9 +82,18 @@ class OldFarm:
     def run(self, *more: str) -> Finished:
         """Run the seed's own command line, perhaps with more options."""
         self.write()
-        words = shlex.split(COMMAND_LINE)
+        _, *words = shlex.split(COMMAND_LINE)
+        environ = {**self.farm.environ, **self.environ}
+        return processes.start(
+            "watch_pending.cli", *words, *more, environ=environ, directory=self.directory
+        ).finish(COMMAND_TIMEOUT_S)
+
+    def run_from_cron(self) -> Finished:
+        """Run the seed's own command line as it is installed."""
+        self.write()
+        program, *words = shlex.split(COMMAND_LINE)
         done = subprocess.run(
-            [str(Path(sys.executable).with_name(words[0])), *words[1:], *more],
+            [str(Path(sys.executable).with_name(program)), *words],
             env={**self.farm.environ, **self.environ},
             cwd=self.directory,
             capture_output=True,

@@ -4,7 +4,8 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,26 +45,29 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), filename=str(path))
 
 
-def imports_of(tree: ast.Module) -> Iterator[str]:
+@cache
+def imports_of(path: Path) -> frozenset[str]:
     """Every module that is imported anywhere in a file, as a dotted name; types' imports apart."""
     typing_only = {
         id(node)
-        for block in ast.walk(tree)
+        for block in ast.walk(parse(path))
         if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
         for node in ast.walk(block)
     }
-    for node in ast.walk(tree):
+    found: set[str] = set()
+    for node in ast.walk(parse(path)):
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
 
 
 def top(name: str) -> str:
@@ -84,7 +88,7 @@ def imports_through(path: Path) -> set[str]:
     found: set[str] = set()
     waiting, seen = [path], {path}
     while waiting:
-        names = set(imports_of(parse(waiting.pop())))
+        names = imports_of(waiting.pop())
         found |= names
         ours = {module for name in names if (module := find_module(name))} - seen
         seen |= ours
@@ -105,11 +109,18 @@ def test_the_packages_are_found() -> None:
     assert {"farmhand", "runner", "slavealloc", "watch_pending"} <= set(PACKAGES)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_packages_import_themselves_and_farmhand_only(path: Path) -> None:
-    own = path.relative_to(ROOT).parts[0]
-    others = {top(name) for name in imports_of(parse(path))} & {*PACKAGES, "tests", "benchmarks"}
-    assert others <= {own, "farmhand"}
+def offenders(paths: Iterable[Path], offence: Callable[[Path], object]) -> dict[str, object]:
+    """Name of each file that offends → how."""
+    return {name_of(path): found for path in paths if (found := offence(path))}
+
+
+def test_packages_import_themselves_and_farmhand_only() -> None:
+    def others(path: Path) -> set[str]:
+        own = path.relative_to(ROOT).parts[0]
+        imported = {top(name) for name in imports_of(path)}
+        return imported & {*PACKAGES, "tests", "benchmarks"} - {own, "farmhand"}
+
+    assert offenders(MODULES, others) == {}
 
 
 # Pure modules
@@ -125,29 +136,33 @@ def test_the_modules_that_decide_are_pure() -> None:
     assert {f"runner/{name}.py" for name in rounds} <= found
 
 
-@pytest.mark.parametrize("path", PURE, ids=name_of)
-def test_a_pure_module_imports_nothing_that_touches_the_world(path: Path) -> None:
-    assert {top(name) for name in imports_of(parse(path))} & IMPURE == set()
+def test_a_pure_module_imports_nothing_that_touches_the_world() -> None:
+    assert offenders(PURE, lambda path: {top(name) for name in imports_of(path)} & IMPURE) == {}
 
 
-@pytest.mark.parametrize("path", PURE, ids=name_of)
-def test_a_pure_module_touches_nothing_outside_by_way_of_others(path: Path) -> None:
-    assert {top(name) for name in imports_through(path)} & HEAVY_OR_OUTSIDE == set()
+def test_a_pure_module_touches_nothing_outside_by_way_of_others() -> None:
+    def outside(path: Path) -> set[str]:
+        return {top(name) for name in imports_through(path)} & HEAVY_OR_OUTSIDE
+
+    assert offenders(PURE, outside) == {}
 
 
-@pytest.mark.parametrize("path", PURE, ids=name_of)
-def test_a_pure_module_reads_no_clock_and_no_file(path: Path) -> None:
-    calls = [ast.unparse(n.func) for n in ast.walk(parse(path)) if isinstance(n, ast.Call)]
-    assert [c for c in calls if c == "open" or any(c.endswith(clock) for clock in CLOCKS)] == []
+def test_a_pure_module_reads_no_clock_and_no_file() -> None:
+    def reads(path: Path) -> list[str]:
+        calls = [ast.unparse(n.func) for n in ast.walk(parse(path)) if isinstance(n, ast.Call)]
+        return [c for c in calls if c == "open" or any(c.endswith(clock) for clock in CLOCKS)]
+
+    assert offenders(PURE, reads) == {}
 
 
 # Libraries and tables
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_boto3_is_used_in_one_place(path: Path) -> None:
-    used = {top(name) for name in imports_of(parse(path))} & {"boto3", "botocore"}
-    assert not used or name_of(path) == "watch_pending/ec2.py"
+def test_boto3_is_used_in_one_place() -> None:
+    def used(path: Path) -> set[str]:
+        return {top(name) for name in imports_of(path)} & {"boto3", "botocore"}
+
+    assert set(offenders(MODULES, used)) == {"watch_pending/ec2.py"}
 
 
 def table_names(tree: ast.Module) -> Mapping[str, str]:
@@ -186,15 +201,14 @@ def written_by(tree: ast.Module) -> set[str]:
     return {owner for owner in written if owner in OWNERS}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_each_table_has_one_writer(path: Path) -> None:
-    if path.is_relative_to(MIGRATIONS):
-        return
-    package = path.relative_to(ROOT).parts[0]
-    own = {table for table, owner in OWNERS.items() if owner == package}
-    allowed = own if path.name.endswith("queries.py") else set()
-    allowed = allowed | WRITES_ELSEWHERE.get(name_of(path), set())
-    assert written_by(parse(path)) <= allowed
+def test_each_table_has_one_writer() -> None:
+    def not_its_own(path: Path) -> set[str]:
+        package = path.relative_to(ROOT).parts[0]
+        own = {table for table, owner in OWNERS.items() if owner == package}
+        allowed = own if path.name.endswith("queries.py") else set()
+        return written_by(parse(path)) - allowed - WRITES_ELSEWHERE.get(name_of(path), set())
+
+    assert offenders((p for p in MODULES if not p.is_relative_to(MIGRATIONS)), not_its_own) == {}
 
 
 def test_writing_is_recognized() -> None:
@@ -212,29 +226,30 @@ def f(connection, sa):
 # Sizes
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_file_is_too_long(path: Path) -> None:
-    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+def test_no_file_is_too_long() -> None:
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {name: n for name, n in lengths.items() if n > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_function_is_too_long(path: Path) -> None:
-    if path.is_relative_to(MIGRATIONS):
-        return  # a migration is a list of tables
-    functions = [
-        node
-        for node in ast.walk(parse(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
-    assert {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES} == {}
+def test_no_function_is_too_long() -> None:
+    def too_long(path: Path) -> dict[str, int]:
+        functions = [
+            node
+            for node in ast.walk(parse(path))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+        return {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES}
+
+    # A migration is a list of tables.
+    assert offenders((p for p in MODULES if not p.is_relative_to(MIGRATIONS)), too_long) == {}
 
 
 # Start-up
 
 HELPS = [
     "watch_pending.cli --help",
-    *(f"watch_pending.cli {verb} --help" for verb in ("run", "explain", "check")),
+    *(f"watch_pending.cli {verb} --help" for verb in ("run", "stop-idle", "explain", "check")),
     "slavealloc.cli --help",
     *(f"slavealloc.cli {verb} --help" for verb in ("serve", "dbimport", "gettac")),
     "slavealloc.runslave --help",

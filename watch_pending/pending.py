@@ -132,19 +132,19 @@ def _waiting(shape: Shape, window: Window, *, exact: bool) -> sa.Select[Any]:
         requests.c.submitted_at > int((now - timedelta(seconds=window.max_age_s)).timestamp()),
         requests.c.submitted_at <= int((now - timedelta(seconds=window.min_age_s)).timestamp()),
     )
-    statement = statement.where(~is_claimed(shape, int(now.timestamp()) - RECLAIM_S))
+    statement = statement.where(is_unclaimed(shape, int(now.timestamp()) - RECLAIM_S))
     if exact and shape.has_sourcestamps:
         same_set = sourcestamps.c.buildsetid == requests.c.buildsetid
         statement = statement.where(sa.exists().where(same_set))
     return statement
 
 
-def is_claimed(shape: Shape, stale: int) -> sa.ColumnElement[bool]:
-    """Make the condition that a master has claimed a request: since `stale`, where claims age."""
+def is_unclaimed(shape: Shape, stale: int) -> sa.ColumnElement[bool]:
+    """Make the condition that no master has claimed a request, or none since it is `stale`."""
     if shape.claims == "table":
-        return sa.exists().where(claims.c.brid == requests.c.id)
+        return ~sa.exists().where(claims.c.brid == requests.c.id)
     claimed_at = requests.c.claimed_at
-    return sa.not_(sa.or_(claimed_at.is_(None), claimed_at == 0, claimed_at < stale))
+    return sa.or_(claimed_at.is_(None), claimed_at == 0, claimed_at < stale)
 
 
 def pending_statement(

@@ -47,11 +47,14 @@ def test_own_keys_win_over_merged_ones_and_earlier_merges_over_later() -> None:
     assert (place["domain"], place["subnets"]) == ("third.example.com", ["subnet-2"])
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("yaml")
+
+
 @given(data=st.dictionaries(st.text(), VALUES))
-def test_yaml_reads_back_what_was_written(
-    tmp_path_factory: pytest.TempPathFactory, data: dict[str, object]
-) -> None:
-    path = tmp_path_factory.mktemp("yaml") / "f.yml"
+def test_yaml_reads_back_what_was_written(folder: Path, data: dict[str, object]) -> None:
+    path = folder / "f.yml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     assert read_yaml(path).data == data
 

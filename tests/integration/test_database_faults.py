@@ -1,7 +1,6 @@
 """Databases that are away, slow, broken or strange: one clear line, the right code, and soon."""
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +21,8 @@ LOCKS = {"mysql": "LOCK TABLES buildrequests WRITE", "postgresql": "LOCK TABLE b
 
 def run(farm: Farm, *args: str, prefix: tuple[str, ...] = ()) -> Finished:
     """Run `watch-pending run` for what waits, with metrics, a deadline and perhaps less power."""
-    words = farm.command("run", "--metrics-textfile", str(metrics(farm)), "--deadline", "2", *args)
-    process = subprocess.run(
-        [*prefix, *words],
-        env=farm.environ,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    return Finished(code=process.returncode, out=process.stdout, err=process.stderr)
+    words = ("run", "--metrics-textfile", str(metrics(farm)), "--deadline", "2", *args)
+    return farm.run_from_cron(*words, prefix=prefix) if prefix else farm.run(*words)
 
 
 def metrics(farm: Farm) -> Path:

@@ -1,5 +1,6 @@
 """A region that does not answer, a queue of calls, a run cut short: nothing is lost or doubled."""
 
+import signal
 import time
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from farmhand.tables.launches import launches
 from farmhand.tables.records import runs
 from tests.farm import BUILD, Farm
-from tests.journal import age_launches, numbered, read, wait_until
+from tests.journal import age_launches, finish, kill, numbered, read, wait_until
 
 pytestmark = pytest.mark.integration
 EAST = "us-east-1"
@@ -70,8 +71,7 @@ def test_no_call_is_claimed_before_it_can_go_out(farm: Farm) -> None:
     time.sleep(1)
     claimed = [row for row in read(farm.database, launches) if row["state"] == "called"]
     assert len(claimed) <= len(farm.ec2.calls("RunInstances"))
-    process.kill()
-    process.communicate()
+    kill(process)
 
 
 def test_a_dry_run_refuses_what_a_run_refuses(farm: Farm) -> None:
@@ -94,7 +94,7 @@ def test_a_run_that_ends_early_says_how_far_it_came(farm: Farm) -> None:
             "us-east-1b" in [c.params.get("Placement.AvailabilityZone") for c in farm.ec2.calls()]
         )
     )
-    process.terminate()
-    process.communicate()
+    process.send_signal(signal.SIGTERM)
+    finish(process)
     (row,) = read(farm.database, runs)
     assert (row["exit_code"], row["summary"]["pending"], row["summary"]["planned"]) == (143, 2, 2)

@@ -1,7 +1,6 @@
 """The journal: what it says of each launch, and what a run that was killed leaves behind."""
 
 import random
-import subprocess
 import time
 
 import pytest
@@ -26,6 +25,7 @@ from tests.journal import (
     states,
     wait_until,
 )
+from tests.processes import Command
 
 pytestmark = pytest.mark.integration
 UNANSWERED = {"action": "RunInstances", "drop": "after"}
@@ -195,7 +195,7 @@ def test_a_run_that_was_killed_leaves_its_row_without_an_end(farm: Farm) -> None
     assert (row["finished_at"], row["exit_code"]) == (None, None)
 
 
-def start_until_recorded(farm: Farm, engine: sa.Engine) -> "subprocess.Popen[str]":
+def start_until_recorded(farm: Farm, engine: sa.Engine) -> Command:
     """Start a run, and wait until it has written its own row: from then on it does things."""
     before = len(read(engine, runs))
     process = farm.start()

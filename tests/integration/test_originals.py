@@ -44,7 +44,7 @@ def listening() -> Iterator[tuple[int, list[str]]]:
 def test_the_seeds_command_line_launches_spot_and_on_demand(old: OldFarm) -> None:
     old.farm.add_pending(BUILD, 2)
     old.farm.add_pending(TRY)
-    done = old.run()
+    done = old.run_from_cron()
     assert (done.code, done.out, done.err) == (0, "", "")
     assert {item["name"]: item["lifecycle"] for item in old.farm.ec2.instances()} == {
         "bld-linux64-spot-001": "spot",

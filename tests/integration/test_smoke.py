@@ -1,3 +1,5 @@
+"""Commands as cron starts them, and that what other tests start says the same."""
+
 import pytest
 
 from tests.farm import BUILD, Farm
@@ -7,5 +9,30 @@ pytestmark = pytest.mark.integration
 
 def test_a_job_that_waits_starts_a_machine(farm: Farm) -> None:
     farm.add_pending(BUILD, 1)
-    assert farm.run().code == 0
+    done = farm.run_from_cron()
+    assert (done.code, done.out, done.err) == (0, "", "")
     assert farm.names() == ["bld-linux64-001"]
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("watch_pending", "run --dry-run"),
+        ("watch_pending", f"explain {BUILD}"),
+        ("watch_pending", "check"),
+        ("watch_pending", "check --no-such-option"),
+        ("farmhand", "config check"),
+        ("farmhand", "config show"),
+        ("farmhand", "db current"),
+        ("farmhand", "status --json"),
+    ],
+)
+def test_a_command_says_the_same_from_cron(farm: Farm, program: str, words: str) -> None:
+    farm.add_pending()
+    done = farm.run_from_cron(*words.split(), program=program)
+    assert done == farm.run(*words.split(), program=program)
+
+
+def test_an_upgrade_from_cron_creates_the_database(farm: Farm) -> None:
+    assert farm.run_from_cron("db", "upgrade", program="farmhand").code == 0
+    assert len(farm.rows("SELECT generation FROM planner")) == 1

@@ -1,7 +1,6 @@
 """Runs at the same time: on one host, on two, and one that is told to end."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -20,12 +19,13 @@ from tests.journal import (
     shared_database,
     wait_until,
 )
+from tests.processes import Command
 
 pytestmark = pytest.mark.integration
 HOSTS = ("one", "two")
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+@pytest.fixture(params=["sqlite", "mariadb", pytest.param("postgresql", marks=pytest.mark.soak)])
 def shared(farm: Farm, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
     """The one database of two hosts, each of which has its own state directory."""
     with shared_database(request.param, farm, request) as engine:
@@ -39,11 +39,10 @@ def state_of(farm: Farm, host: str) -> str:
 def run_on_all_hosts(farm: Farm) -> dict[int, str]:
     """Run on all hosts at once: exit code → what was said on stderr."""
     processes = [farm.start(FARMHAND_STATE=state_of(farm, host)) for host in HOSTS]
-    said = [process.communicate(timeout=60)[1] for process in processes]
-    return {p.returncode: text for p, text in zip(processes, said, strict=True)}
+    return {done.code: done.err for done in [process.finish(60) for process in processes]}
 
 
-def start_slowly(farm: Farm, **environ: str) -> "subprocess.Popen[str]":
+def start_slowly(farm: Farm, **environ: str) -> Command:
     """Start a run that has read the journal, and waits for what EC2 answered."""
     farm.ec2.add_fault(action="DescribeInstances", hold_s=1, left=len(REGIONS))
     process = farm.start(**environ)
@@ -51,14 +50,14 @@ def start_slowly(farm: Farm, **environ: str) -> "subprocess.Popen[str]":
     return process
 
 
-def start_and_stop(farm: Farm, **environ: str) -> "subprocess.Popen[str]":
+def start_and_stop(farm: Farm, **environ: str) -> Command:
     """Start a run, and stop it there until SIGCONT."""
     process = start_slowly(farm, **environ)
     process.send_signal(signal.SIGSTOP)
     return process
 
 
-def go_on(process: "subprocess.Popen[str]") -> int:
+def go_on(process: Command) -> int:
     """Let a stopped run go on to its end; return its exit code."""
     process.send_signal(signal.SIGCONT)
     return finish(process)
@@ -136,7 +135,7 @@ def test_a_lock_ends_with_the_run_that_was_killed(farm: Farm) -> None:
 def test_sigterm_ends_a_run_and_its_row_says_so(farm: Farm) -> None:
     farm.add_pending()
     process = start_slowly(farm)
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     assert finish(process) == 143
     [row] = read(farm.database, runs)
     assert row["exit_code"] == 143
@@ -149,7 +148,7 @@ def test_sigterm_during_a_call_keeps_its_launch_open(farm: Farm) -> None:
     farm.ec2.add_fault(action="RunInstances", hold_s=1)
     process = farm.start()
     wait_until(farm.ec2.instances)
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     assert finish(process) == 143
     started = len(farm.names())
     farm.run()

@@ -175,11 +175,16 @@ def all_paths(value: object, path: tuple[str | int, ...] = ()) -> set[tuple[str 
     return {path}.union(*(all_paths(each, (*path, key)) for key, each in inside.items()))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("json")
+
+
 @given(data=st.dictionaries(st.text(), VALUES), indent=st.none() | st.integers(0, 4))
 def test_every_path_of_a_json_file_has_its_place(
-    tmp_path_factory: pytest.TempPathFactory, data: dict[str, object], indent: int | None
+    folder: Path, data: dict[str, object], indent: int | None
 ) -> None:
-    path = tmp_path_factory.mktemp("json") / "f.json"
+    path = folder / "f.json"
     path.write_text(json.dumps(data, indent=indent))
     assert set(read_json(path).places) == all_paths(data)
 

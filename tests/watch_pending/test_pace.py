@@ -1,7 +1,7 @@
 """When the next call may start."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from watch_pending.pace import BURST, INTERVAL_S, Pace
@@ -61,7 +61,6 @@ def test_any_clock_will_do() -> None:
     assert Pace().turn("east", -1e9) == -1e9
 
 
-@settings(max_examples=50)
 @given(st.lists(st.integers(0, 40).map(lambda quarter: quarter / 4), max_size=30).map(sorted))
 def test_no_stretch_of_time_has_more_calls_than_the_bucket_allows(asked: list[float]) -> None:
     started = start_times(asked)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.plans import make_outcome, make_outcomes
@@ -146,7 +146,6 @@ PROMISES = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_a_plan_keeps_every_promise(world: World) -> None:
     plan = world.plan()
@@ -154,7 +153,6 @@ def test_a_plan_keeps_every_promise(world: World) -> None:
         promise(world, plan)
 
 
-@settings(max_examples=50, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_what_was_read_does_not_matter(world: World, random: Random) -> None:
     def shuffle(read: tuple[Kind, ...]) -> tuple[Kind, ...]:
@@ -187,7 +185,6 @@ def names_of(launches: Iterable[Launch]) -> list[str]:
     return [launch.name for launch in launches]
 
 
-@settings(max_examples=50, deadline=None)
 @given(worlds(overlapping=False))
 def test_planning_after_a_full_apply_is_empty(world: World) -> None:
     after = with_outcomes(world.snapshot, make_outcomes(world.plan().launches))
@@ -201,7 +198,6 @@ ONE_REGION_OR_ENOUGH = worlds(overlapping=False, west=[0]) | worlds(
 )
 
 
-@settings(max_examples=30, deadline=None)
 @given(ONE_REGION_OR_ENOUGH)
 def test_planning_after_any_prefix_plans_the_rest(world: World) -> None:
     whole = world.plan()
@@ -234,7 +230,6 @@ def run_with_failures(world: World, random: Random) -> Plan:
     return settle(plans, outcomes)
 
 
-@settings(max_examples=50, deadline=None)
 @given(worlds(overlapping=False), st.randoms(use_true_random=False))
 def test_a_run_with_failures_keeps_every_promise(world: World, random: Random) -> None:
     plan = run_with_failures(world, random)
@@ -242,7 +237,6 @@ def test_a_run_with_failures_keeps_every_promise(world: World, random: Random) -
         promise(world, plan)
 
 
-@settings(max_examples=50, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_overlapping_jacuzzis_never_start_more_than_is_needed_in_all(
     world: World, random: Random

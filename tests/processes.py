@@ -1,0 +1,104 @@
+"""Commands as processes of their own, forked from a server that has imported what they need.
+
+A command spends most of its time on imports. Each of these is a real process with its own id, to
+be killed and stopped as any other; only what `python -m` does before the first line of the program,
+and the interpreter's last words after it, are not there.
+"""
+
+import json
+import multiprocessing
+import os
+import runpy
+import shutil
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+PRELOADED = (
+    "alembic.config",
+    "boto3",
+    "encodings.idna",
+    "farmhand.admin",
+    "farmhand.boundary",
+    "jinja2",
+    "psycopg",
+    "pydantic.dataclasses",
+    "pymysql",
+    "rich.table",
+    "slavealloc.dbadmin",
+    "sqlalchemy.dialects.mysql",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+    "watch_pending.apply",
+    "watch_pending.check",
+    "watch_pending.cloud",
+    "watch_pending.explain",
+    "watch_pending.prepare",
+    "watch_pending.run",
+    "watch_pending.stop_idle.run",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """A command that has ended; where a signal ended it, `code` is the signal's, negative."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """A command that runs; its output waits in files, so that it never waits for a reader."""
+
+    process: ForkServerProcess
+    output: Path
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self.process.pid
+        os.kill(self.process.pid, number)
+
+    def finish(self, timeout_s: float) -> Finished:
+        """Let it end."""
+        self.process.join(timeout_s)
+        code = self.process.exitcode
+        assert code is not None, "it never ended"
+        out, err = ((self.output / name).read_text("utf-8") for name in ("out", "err"))
+        shutil.rmtree(self.output)
+        return Finished(code=code, out=out, err=err)
+
+
+def start(module: str, *args: str, environ: Mapping[str, str], directory: Path) -> Command:
+    """Start what `python -m` would: in a directory, with nothing else in its environment."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED, __name__])
+    output = Path(mkdtemp())
+    process = context.Process(target=_become, args=(module, args, environ, directory, output))
+    process.start()
+    return Command(process=process, output=output)
+
+
+def _become(
+    module: str, args: Sequence[str], environ: Mapping[str, str], directory: Path, output: Path
+) -> None:
+    for descriptor, path in enumerate((Path(os.devnull), output / "out", output / "err")):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(directory)
+    sys.argv[1:] = args  # run_module sets the first
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
