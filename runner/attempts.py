@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.cgroups import Cgroup
 from runner.environ import choose_environ
 from runner.execute import Job, execute
 from runner.hooks import format_hook, run_hook
@@ -30,6 +31,7 @@ class Scene:
     environ: Mapping[str, str]
     stops: Stops
     record: Record
+    cgroup: Cgroup | None
     done: list[TaskRecord] = field(default_factory=list)
 
     def environ_for(self, rules: Rules) -> dict[str, str]:
@@ -94,13 +96,15 @@ def _try_once(scene: Scene, task: Task, rules: Rules, tries: int) -> tuple[Ended
     log.info("%s: try %d of %d", task.name, tries, rules.max_tries)
 
     def tell(verdict: Verdict) -> None:
-        told = format_hook(task.path.name, tries, rules.max_tries, verdict)
-        run_hook(told, scene.settings, environ, scene.stops)
+        if scene.settings.task_hook:
+            told = format_hook(task.path.name, tries, rules.max_tries, verdict)
+            run_hook(told, scene.settings, environ, scene.stops, scene.cgroup)
 
     tell(Verdict.RUNNING)
     ended = execute(
         make_job(scene, task, rules, environ),
         scene.stops,
+        scene.cgroup,
         lambda: scene.record.doing("task", task=task.name, tries=tries),
     )
     verdict = read_code(ended.code)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner.settings import RunnerSettings
+from runner.settings import RunnerSettings, is_command
 from runner.worker_config import WorkerSettings
 
 if TYPE_CHECKING:
@@ -21,5 +21,14 @@ class Runner(RunnerSettings):
         """Say which values make no sense."""
         from farmhand.validation import Problem
 
+        commands: dict[tuple[str, ...], str | None] = {
+            ("interpreter",): self.interpreter,
+            ("task_hook",): self.task_hook,
+        }
+        for name, task in self.tasks.items():
+            commands["tasks", name, "interpreter"] = task.interpreter
+        for path, command in commands.items():
+            if command is not None and not is_command(command):
+                yield Problem(path, "expected a command, its quotes closed")
         for problem in self.worker.find_problems():
             yield Problem(("worker", *problem.path), problem.message)

@@ -11,7 +11,9 @@ import signal
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from runner.cgroups import Cgroup
 from runner.processes import end_strays, find_children, find_strays, has_children, read_processes
 from runner.protocol import Ended, Verdict, read_code
 from runner.stops import Stops
@@ -45,27 +47,42 @@ class Job:
     keeps: bool = False
 
 
-def execute(job: Job, stops: Stops, lasting: Callable[[], None] = lambda: None) -> Ended:
+def execute(
+    job: Job, stops: Stops, cgroup: Cgroup | None, lasting: Callable[[], None] = lambda: None
+) -> Ended:
     """Run it; when this returns, nothing that it started lives, or `undead` says how many do.
 
     `lasting` is called once it runs for longer than a blink: to tell of less is not worth the time.
     """
+    if cgroup is not None:
+        cgroup.stand(keeps=job.keeps)
     apart: set[int] = set()
     if not job.keeps and has_children():
         apart = find_children(read_processes(), os.getpid())
-    output, end = os.pipe2(os.O_CLOEXEC)
+    try:
+        output, end = os.pipe2(os.O_CLOEXEC)
+    except OSError as err:
+        return _never(str(err.strerror))
     try:
         try:
             pid = _start(job, end)
+        except FileNotFoundError as err:
+            there = Path(job.argv[0]).exists()
+            return _never("its interpreter is missing" if there else str(err.strerror))
         except (OSError, ValueError, LookupError) as err:
-            why = f"could not be started: {getattr(err, 'strerror', None) or err}"
-            return Ended(code=None, why=why, seconds=0.0, started=False)
+            return _never(getattr(err, "strerror", None) or err.args[0])
         finally:
             os.close(end)
         transcript = Transcript(job.name, job.output_limit)
-        return _follow(Child(job, pid, Output(output, transcript), lasting), stops, apart)
+        child = Child(job, pid, Output(output, transcript), lasting, cgroup)
+        return _follow(child, stops, apart)
     finally:
         os.close(output)
+
+
+def _never(why: str) -> Ended:
+    """Say why it could not be started, which a try later may change."""
+    return Ended(code=None, why=f"could not be started: {why}", seconds=0.0, started=False)
 
 
 def _start(job: Job, output: int) -> int:
@@ -131,6 +148,7 @@ class Child:
     pid: int
     output: Output
     lasting: Callable[[], None]
+    cgroup: Cgroup | None
 
 
 def _follow(child: Child, stops: Stops, apart: Collection[int]) -> Ended:
@@ -143,11 +161,11 @@ def _follow(child: Child, stops: Stops, apart: Collection[int]) -> Ended:
     finally:
         os.close(pidfd)
     code = None if why else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    left = len(find_strays(apart)) if code is not None and has_children() else 0
+    left = len(find_strays(apart, child.cgroup)) if code is not None and has_children() else 0
     if left and job.keeps and read_code(code) is Verdict.RETRY:
         log.warning("%s: what it kept goes on without it: %d processes", job.name, left)
         left = 0
-    undead = end_strays(apart, job.grace_s, output) if why or left else 0
+    undead = end_strays(apart, job.grace_s, output, child.cgroup) if why or left else 0
     output.finish()
     seconds = time.monotonic() - began
     return Ended(code=code, why=why or _say(code), seconds=seconds, left=left, undead=undead)

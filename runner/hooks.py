@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Mapping
 
+from runner.cgroups import Cgroup
 from runner.execute import Job, execute
 from runner.protocol import Verdict
 from runner.settings import RunnerSettings
@@ -24,19 +25,23 @@ def format_hook(file: str, tries: int, max_tries: int, verdict: Verdict) -> str:
     return json.dumps(told)
 
 
-def run_hook(told: str, settings: RunnerSettings, environ: Mapping[str, str], stops: Stops) -> None:
-    """Run the hook, if there is one; one that fails costs a warning only."""
-    if not settings.task_hook:
-        return
+def run_hook(
+    told: str,
+    settings: RunnerSettings,
+    environ: Mapping[str, str],
+    stops: Stops,
+    cgroup: Cgroup | None,
+) -> None:
+    """Run the hook; one that fails costs a warning only."""
     job = Job(
         name="hook",
-        argv=(*shlex.split(settings.task_hook), told),
+        argv=(*shlex.split(settings.task_hook or ""), told),
         environ=environ,
         stdin=f"{told}\n".encode(),
         max_time_s=settings.hook_time or math.inf,
         grace_s=settings.grace,
         output_limit=settings.output_limit,
     )
-    ended = execute(job, stops)
+    ended = execute(job, stops, cgroup)
     if ended.code != 0:
         log.warning("the hook %s: %s", settings.task_hook, ended.why)

@@ -8,7 +8,7 @@ from typing import Any
 
 from farmhand.errors import BadInput
 from farmhand.wording import unknown
-from runner.settings import LONGEST_S, RunnerSettings, TaskSettings
+from runner.settings import LONGEST_S, RunnerSettings, TaskSettings, is_command
 from runner.tasks import natural_key
 from runner.worker_config import NOT_NEGATIVE, POSITIVE, WorkerSettings
 
@@ -99,7 +99,7 @@ def convert_task(section: Section, where: str) -> tuple[TaskSettings, dict[str, 
     from difflib import get_close_matches
 
     readers = dict.fromkeys(NUMBERS, _seconds) | {"max_tries": _tries, "depends_on": _words}
-    readers |= {"interpreter": _text, "user": _text}
+    readers |= {"interpreter": _command, "user": _text}
     values: dict[str, Any] = {}
     free, env = {}, {}
     for key, text in section.items():
@@ -135,7 +135,8 @@ def _readers() -> dict[str, Read]:
     """Option of [runner] → how it is read."""
     readers: dict[str, Read] = dict.fromkeys(RUNNER_NUMBERS, _seconds)
     readers |= {"max_tries": _tries, "output_limit": _count, "pass_env": _words}
-    return readers | dict.fromkeys(("interpreter", "user", "halt_task", "task_hook"), _text)
+    readers |= {"interpreter": _command, "task_hook": _command}
+    return readers | {"user": _text, "halt_task": _text}
 
 
 def _read(readers: Mapping[str, Read], key: str, text: str, where: str) -> Any:
@@ -179,6 +180,13 @@ def _truth(text: str) -> bool:
 def _words(text: str) -> tuple[str, ...]:
     """words with commas between"""
     return tuple(word for each in text.split(",") if (word := each.strip()))
+
+
+def _command(text: str) -> str | None:
+    """a command, its quotes closed"""
+    if text and not is_command(text):
+        raise ValueError(text)
+    return text or None
 
 
 def _text(text: str) -> str | None:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
+from runner.cgroups import Cgroup
 from runner.transcript import Output
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-KILL_ROUNDS = 5
 KILL_WAIT_S = 5.0
 
 Process = tuple[int, str]
@@ -22,8 +22,10 @@ Process = tuple[int, str]
 def adopt_orphans() -> None:
     """Become the parent of whatever our children leave, however often it has forked.
 
-    Raises OSError where the kernel refuses.
+    Whoever started us may ignore SIGCHLD, which would let children go without a word of how they
+    ended. Raises OSError where the kernel refuses.
     """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _control(PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -88,8 +90,26 @@ def find_tree(processes: Mapping[int, Process], root: int, apart: Collection[int
     return found
 
 
-def find_strays(apart: Collection[int]) -> set[int]:
-    """Find who lives below us, and reap who is dead; `apart` are children of another's."""
+def find_strays(apart: Collection[int], cgroup: Cgroup | None) -> set[int]:
+    """Find who lives below us, and reap who is dead; `apart` are children of another's.
+
+    /proc is no snapshot: who forks and ends while it is read is missed, and so is its child. It is
+    in our cgroup, though, or by then it is a child of ours.
+    """
+    strays = _look(apart)
+    return strays | (read_children() - set(apart) if cgroup is None else cgroup.read_others())
+
+
+def read_children() -> set[int]:
+    """Read who is our child now, dead ones too; quick enough to signal who lives for a moment."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:  # noqa: PTH123 - quick
+            return set(map(int, file.read().split()))
+    except OSError:  # a kernel without it
+        return set()
+
+
+def _look(apart: Collection[int]) -> set[int]:
     processes = read_processes()
     me = os.getpid()
     tree = find_tree(processes, me, apart)
@@ -101,22 +121,29 @@ def find_strays(apart: Collection[int]) -> set[int]:
     return {pid for pid in tree if processes[pid][1] not in "ZX"}
 
 
-def end_strays(apart: Collection[int], grace_s: float, output: Output) -> int:
+def end_strays(
+    apart: Collection[int], grace_s: float, output: Output, cgroup: Cgroup | None
+) -> int:
     """End all below us: TERM, a time of grace, then KILL; return how many could not be ended.
 
-    What they print is read meanwhile: who waits to print does not end.
+    What they print is read meanwhile: who waits to print does not end. One who forks faster than
+    we signal ends with its cgroup; without one, it may be counted in the end.
     """
-    strays = find_strays(apart)
+    strays = find_strays(apart, cgroup)
     _signal(strays, signal.SIGTERM)
     _signal(strays, signal.SIGCONT)  # who is stopped hears nothing else
     _wait_gone(strays, grace_s, output)
-    for _ in range(KILL_ROUNDS):
-        strays = find_strays(apart)
-        if not strays:
-            return 0
+    strays = find_strays(apart, cgroup)
+    if strays and cgroup is not None:
+        cgroup.kill()
+    deadline = time.monotonic() + KILL_WAIT_S
+    while strays and time.monotonic() < deadline:
         _signal(strays, signal.SIGKILL)
         _wait_gone(strays, KILL_WAIT_S, output)
-    return len(find_strays(apart))
+        strays = find_strays(apart, cgroup)
+    if cgroup is not None:
+        cgroup.tidy()
+    return len(strays)
 
 
 def _signal(pids: Iterable[int], number: int) -> None:

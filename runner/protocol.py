@@ -1,5 +1,6 @@
 """What a task's exit code says to the runner, and what hooks are told; pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -22,7 +23,11 @@ class Verdict(StrEnum):
     EXIT = "EXIT"
 
 
-VERDICTS = {TaskCode.OK: Verdict.OK, TaskCode.HALT: Verdict.HALT, TaskCode.EXIT: Verdict.EXIT}
+VERDICTS: Mapping[int | None, Verdict] = {
+    TaskCode.OK: Verdict.OK,
+    TaskCode.HALT: Verdict.HALT,
+    TaskCode.EXIT: Verdict.EXIT,
+}
 
 
 def read_code(code: int | None) -> Verdict:
@@ -31,7 +36,7 @@ def read_code(code: int | None) -> Verdict:
     >>> [read_code(code).value for code in (0, 2, 3, 1, -9, None)]
     ['OK', 'HALT', 'EXIT', 'RETRY', 'RETRY', 'RETRY']
     """
-    return VERDICTS.get(TaskCode(code), Verdict.RETRY) if code in set(TaskCode) else Verdict.RETRY
+    return VERDICTS.get(code, Verdict.RETRY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

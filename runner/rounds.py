@@ -101,5 +101,6 @@ def halt(scene: Scene, why: str) -> None:
         return
     task = Task(name=name_task(path.name), path=path)
     rules = find_rules(scene.settings, task.name)
-    ended = execute(make_job(scene, task, rules, scene.environ_for(rules)), scene.stops)
+    job = make_job(scene, task, rules, scene.environ_for(rules))
+    ended = execute(job, scene.stops, scene.cgroup)
     log.log(logging.INFO if ended.code == 0 else logging.ERROR, "%s: %s", task.name, ended.why)

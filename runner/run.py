@@ -10,6 +10,7 @@ from farmhand.errors import BadInput, ExitCode
 from farmhand.output import print_lines
 from farmhand.state import exclusive, find_state_directory, make_writable
 from runner.attempts import Scene
+from runner.cgroups import Cgroup, own_cgroup
 from runner.environ import config_command
 from runner.load import find_file, load_settings
 from runner.policy import Move, Step
@@ -44,6 +45,7 @@ class Loop:
     path: Path | None
     stops: Stops
     record: Record
+    cgroup: Cgroup | None
     settings: RunnerSettings
     tasks: Divided
     skipped: tuple[str, ...] = ()
@@ -69,6 +71,7 @@ class Loop:
             environ=environ,
             stops=self.stops,
             record=self.record,
+            cgroup=self.cgroup,
         )
 
 
@@ -94,7 +97,11 @@ def run_rounds(run: Run, options: Options) -> Result:
         return show_plan(run, settings, tasks, skipped)
     state = find_state_directory(run.environ)
     make_writable(state)
-    with exclusive(state, "runner"), listening() as stops:
+    with (
+        exclusive(state, "runner"),
+        listening() as stops,
+        own_cgroup(state, settings.grace) as cgroup,
+    ):
         logging.raiseExceptions = False  # a full disk must not fill stderr too
         adopt_orphans()
         record = open_record(state, options.directory)
@@ -104,6 +111,7 @@ def run_rounds(run: Run, options: Options) -> Result:
             path=path,
             stops=stops,
             record=record,
+            cgroup=cgroup,
             settings=settings,
             tasks=tasks,
             skipped=skipped,

@@ -5,6 +5,7 @@ imported in another process.
 """
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar
@@ -52,6 +53,9 @@ class TaskSettings:
     depends_on: tuple[str, ...] = ()
 
 
+NOTHING_OWN = TaskSettings()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunnerSettings:
     """What all tasks have, and how rounds go on; times in seconds, a `max_time` of 0 has no end."""
@@ -91,12 +95,30 @@ class Rules:
     env: Mapping[str, str]
 
 
+def is_command(text: str) -> bool:
+    """Whether it can be split into words as a shell does.
+
+    >>> is_command("sh -e"), is_command("sh 'e")
+    (True, False)
+    """
+    try:
+        return bool(shlex.split(text))
+    except ValueError:
+        return False
+
+
+def has_interpreter(settings: RunnerSettings, name: str) -> bool:
+    """Whether a task's file is read by a program, so that it need not be executable."""
+    own = settings.tasks.get(name)
+    return bool((own and own.interpreter) or settings.interpreter)
+
+
 def find_rules(settings: RunnerSettings, name: str) -> Rules:
     """Put a task's own settings over those for all.
 
     The worker's life is as long as it is: the task `buildbot` has no end unless its own says one.
     """
-    own = settings.tasks.get(name, TaskSettings())
+    own = settings.tasks.get(name, NOTHING_OWN)
 
     def choose(key: str) -> Any:
         value = getattr(own, key)

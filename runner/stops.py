@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT as requests that are counted: the first lets finish, each further one ends."""
+"""SIGTERM and SIGINT as requests that are counted: the first lets finish, each further one ends.
+
+SIGHUP, by which services are told to read their files anew, is none: we do so before each round.
+"""
 
 import os
 import select
@@ -43,6 +46,8 @@ def listening() -> Iterator[Stops]:
         stops.count += 1
 
     before = [(number, signal.signal(number, count)) for number in SIGNALS]
+    # Not SIG_IGN: tasks would inherit that.
+    before.append((signal.SIGHUP, signal.signal(signal.SIGHUP, lambda *_: None)))
     woken_before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     try:
         yield stops

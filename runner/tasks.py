@@ -5,17 +5,19 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from farmhand.errors import BadInput
 from farmhand.wording import unknown
-from runner.settings import BUILDBOT, RunnerSettings, find_rules
+from runner.settings import BUILDBOT, RunnerSettings, has_interpreter
 
 # What editors, package managers and people leave beside a file, and what people write about it.
 NO_TASK = re.compile(
     r"\..*|README.*|.*~|#.*#|.*\.(bak|orig|rej|old|save|swp|tmp|pyc|rpm(new|save|orig)|dpkg-\w+)",
     re.IGNORECASE,
 )
+
+NUMBER = re.compile(r"^\d+-")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +51,7 @@ def name_task(file: str) -> str:
     >>> [name_task(file) for file in ("1-check-ami.py", "foo-bar.sh", "99-post_flight", "7")]
     ['check-ami', 'foo-bar', 'post_flight', '7']
     """
-    return Path(re.sub(r"^\d+-", "", file)).stem
+    return PurePath(NUMBER.sub("", file)).stem
 
 
 def natural_key(file: str) -> tuple[tuple[int, int, str], ...]:
@@ -66,17 +68,18 @@ def find_tasks(directory: Path, settings: RunnerSettings) -> Found:
     """List the tasks of a directory; raises BadInput where it can't be read or two share a name."""
     try:
         with os.scandir(directory) as entries:
-            names = sorted((entry.name for entry in entries), key=natural_key)
+            found = sorted(entries, key=lambda entry: natural_key(entry.name))
     except OSError as err:
         raise BadInput(f"task directory {directory}: {err.strerror}") from err
     tasks: dict[str, Task] = {}
     skipped = []
-    for file in names:
+    for entry in found:
+        file = entry.name
         if file == settings.halt_task:
             continue
         task = Task(name=name_task(file), path=directory / file)
-        interpreted = find_rules(settings, task.name).interpreter is not None
-        if NO_TASK.fullmatch(file) or not is_runnable(task.path, interpreted=interpreted):
+        interpreted = has_interpreter(settings, task.name)
+        if NO_TASK.fullmatch(file) or not is_runnable(entry, interpreted=interpreted):
             skipped.append(file)
         elif task.name in tasks:
             both = f"{tasks[task.name].path.name} and {file}"
@@ -86,9 +89,12 @@ def find_tasks(directory: Path, settings: RunnerSettings) -> Found:
     return Found(tasks=tuple(tasks.values()), skipped=tuple(skipped))
 
 
-def is_runnable(path: Path, *, interpreted: bool) -> bool:
+def is_runnable(entry: "os.DirEntry[str]", *, interpreted: bool) -> bool:
     """Whether a file can be a task: one that an interpreter reads need not be executable."""
-    return path.is_file() and os.access(path, os.R_OK if interpreted else os.X_OK)
+    try:
+        return entry.is_file() and os.access(entry.path, os.R_OK if interpreted else os.X_OK)
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def order_tasks(tasks: Sequence[Task], depends_on: Mapping[str, Iterable[str]]) -> tuple[Task, ...]:
@@ -98,7 +104,7 @@ def order_tasks(tasks: Sequence[Task], depends_on: Mapping[str, Iterable[str]]) 
     and for a cycle, with its path.
     """
     order = {task.name: place for place, task in enumerate(tasks)}
-    needs = {task.name: _resolve(task, depends_on.get(task.name, ()), tasks) for task in tasks}
+    needs = _resolve(tasks, depends_on)
     ready = [order[name] for name, needed in needs.items() if not needed]
     heapq.heapify(ready)
     done: list[Task] = []
@@ -116,14 +122,18 @@ def order_tasks(tasks: Sequence[Task], depends_on: Mapping[str, Iterable[str]]) 
     return tuple(done)
 
 
-def _resolve(task: Task, wanted: Iterable[str], tasks: Sequence[Task]) -> set[str]:
-    """Turn names and file names into names."""
-    names = {each.path.name: each.name for each in tasks} | {each.name: each.name for each in tasks}
-    for each in wanted:
-        if each not in names:
-            known = [other.name for other in tasks]
-            raise BadInput(f"{task.path.name}: depends_on: {unknown('task', each, known)}")
-    return {names[each] for each in wanted}
+def _resolve(tasks: Sequence[Task], depends_on: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """Turn the names and file names that each task depends on into names."""
+    names = {task.path.name: task.name for task in tasks} | {task.name: task.name for task in tasks}
+    needs: dict[str, set[str]] = {}
+    for task in tasks:
+        wanted = depends_on.get(task.name, ())
+        for each in wanted:
+            if each not in names:
+                known = [other.name for other in tasks]
+                raise BadInput(f"{task.path.name}: depends_on: {unknown('task', each, known)}")
+        needs[task.name] = {names[each] for each in wanted}
+    return needs
 
 
 def find_cycle(waiting: Mapping[str, Collection[str]]) -> list[str]:

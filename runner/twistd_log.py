@@ -55,7 +55,7 @@ LINES = tuple(
         (r"(?:\S+ )?\(command [^)]*\): startCommand:", Kind.COMMAND),
         (r" ?startCommand:", Kind.COMMAND),
         (r"\(command [^)]*\): ProtocolCommandBase\.command_complete ", Kind.COMMAND_DONE),
-        (r"(?:SlaveBuilder|WorkerForBuilder)\.commandComplete ", Kind.COMMAND_DONE),
+        (r"(?:SlaveBuilder|WorkerForBuilder)\.command(?:Complete|Failed) ", Kind.COMMAND_DONE),
         (r"Initiating shutdown because ", Kind.STOP_HEARD),
         (r"Telling the master we want to shutdown ", Kind.STOP_HEARD),
         (r"(?:worker|slave) shutting down on command from master", Kind.LEAVING),
@@ -66,8 +66,8 @@ LINES = tuple(
 )
 # On the lines of a traceback, which have no time.
 TRACEBACKS = (
-    (re.compile(r"\t.*RuntimeError: rejecting duplicate (?:worker|slave)\b"), Kind.DUPLICATE),
-    (re.compile(r"\t.*\bCalling Stale Broker\b"), Kind.STOP_LOST),
+    (re.compile(r"\s.*RuntimeError: rejecting duplicate (?:worker|slave)\b"), Kind.DUPLICATE),
+    (re.compile(r"\s.*\bCalling Stale Broker\b"), Kind.STOP_LOST),
 )
 
 

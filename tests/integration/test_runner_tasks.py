@@ -1,6 +1,7 @@
 """Tasks as processes: their order, retries and halts, what they are told, what hooks hear."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,12 @@ def test_wrong_dependencies_are_refused(
 def test_what_is_no_task_is_skipped_with_one_warning(machine: RunnerMachine) -> None:
     machine.add_all("1-a", "2-b~", "README.md", "3-c.bak", ".hidden")
     (machine.tasks / "4-notes.txt").write_text("not executable")
+    (machine.tasks / "5-directory").mkdir()
+    (machine.tasks / "6-loop").symlink_to("6-loop")
+    (machine.tasks / "7-dangling").symlink_to("nowhere")
+    skipped = "2-b~, 3-c.bak, 4-notes.txt, 5-directory, 6-loop, 7-dangling, .hidden, README.md"
     done = machine.rounds(2)
     assert machine.notes() == ["1-a", "1-a"]
-    skipped = "2-b~, 3-c.bak, 4-notes.txt, .hidden, README.md"
     assert done.stderr.count("WARNING") == 1
     assert f"no tasks: {skipped}" in done.stderr
 
@@ -103,6 +107,31 @@ def test_a_file_that_can_not_be_started_fails_and_is_tried_again(machine: Runner
     done = machine.rounds()
     assert (done.returncode, machine.notes()) == (3, ["halt.sh"])
     assert done.stderr.count("could not be started: Exec format error; again") == 4
+
+
+def test_a_task_whose_interpreter_is_missing_says_so(machine: RunnerMachine) -> None:
+    machine.settings["max_tries"] = 1
+    machine.add("1-a").write_text("#!/no/such/interpreter\n")
+    done = machine.rounds()
+    assert (done.returncode, machine.notes()) == (3, ["halt.sh"])
+    assert "could not be started: its interpreter is missing" in done.stderr
+
+
+def test_a_name_that_is_no_text_is_a_task_like_others(machine: RunnerMachine) -> None:
+    machine.add("1-a").rename(machine.tasks / os.fsdecode(b"1-\xff"))
+    done = machine.rounds(1, "--json", "-l", str(machine.home / "log"))
+    assert (done.returncode, machine.notes()) == (0, ["1-a"])
+    assert r"\udcff: exit code 0" in (machine.home / "log").read_text()
+    assert json.loads(done.stdout)["rounds"][0]["tasks"][0]["task"] == "\udcff"
+    assert machine.run("--dry-run", str(machine.tasks)).returncode == 0
+
+
+def test_an_empty_directory_and_one_that_goes_away_stop_no_round(machine: RunnerMachine) -> None:
+    assert machine.rounds().returncode == 0
+    machine.add("1-a", f"rm -r {machine.tasks}")
+    done = machine.rounds(2)
+    assert (done.returncode, machine.notes()) == (0, ["1-a"])
+    assert "No such file or directory; this round goes on as the last one" in done.stderr
 
 
 def test_a_task_that_is_removed_during_a_round_is_left_out(machine: RunnerMachine) -> None:
@@ -197,6 +226,15 @@ def test_hooks_hear_of_every_try(machine: RunnerMachine, hook: Path) -> None:
     ]
     assert {each["max_retries"] for each in args} == {2}
     assert (machine.home / "read").read_text() == (machine.home / "args").read_text()
+
+
+def test_a_hook_that_hangs_is_ended(machine: RunnerMachine, hook: Path) -> None:
+    machine.settings["hook_time"] = 0.2
+    hook.write_text("#!/bin/sh\nsleep 60\n")
+    machine.add("1-a")
+    done = machine.rounds()
+    assert (done.returncode, machine.notes()) == (0, ["1-a"])
+    assert done.stderr.count(": no end within 0.2 s") == 2
 
 
 def test_a_hook_that_fails_is_a_warning(machine: RunnerMachine, hook: Path) -> None:

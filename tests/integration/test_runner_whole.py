@@ -19,7 +19,7 @@ ROUND = ["1-before", "4-buildbot", "9-after"]
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerFarm]:
-    with worker_farm(tmp_path_factory.mktemp("farm"), ["w1"]) as made:
+    with worker_farm(tmp_path_factory.mktemp("farm"), ["w1"], build_seconds=0.5) as made:
         yield made
 
 

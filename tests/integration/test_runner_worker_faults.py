@@ -1,6 +1,7 @@
 """What goes wrong around a worker is recognized and named: real master, real slavealloc."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.worker_process import WorkerProcess
+from tests.buildbot_master import running_master
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
 from tests.worker_machine import WorkerMachine, is_there, machine, wait_until
 
@@ -234,6 +236,33 @@ def test_its_master_is_lost_for_long(tmp_path: Path) -> None:
         assert "the worker has lost its master" in life.said()
         assert "lost its master for long: for 1 s" in life.said()
         assert gone(w9)
+
+
+@pytest.mark.soak
+def test_its_master_restarts_while_it_builds(tmp_path: Path) -> None:
+    with (
+        worker_farm(tmp_path / "farm", ["w9"]) as farm,
+        machine("w9", tmp_path / "home", farm.allocator.url) as w9,
+    ):
+        farm.set_worker("w9", basedir=str(w9.basedir))
+        farm.use_hup("w9")
+        life = w9.connected(builds=2)
+        farm.master.force(BUILDER)
+        life.wait_said("build 1 has begun")
+        farm.master.process.kill()
+        life.wait_said("the worker has lost its master")
+        farm.master.process.wait()
+        with running_master(
+            tmp_path / "farm",
+            builders=[BUILDER],
+            workers=["w9"],
+            pb_port=farm.master.pb_port,
+            build_seconds=0.5,
+        ) as master:
+            life.wait_said("the worker is connected again")
+            master.force(BUILDER)
+            assert life.wait() == 0, life.said()
+    assert re.search(r"connected and stopped \([23] builds; task code 0\)", life.said())
 
 
 def test_a_process_is_known_by_its_number_where_there_is_no_pidfd(

@@ -8,7 +8,8 @@ import pytest
 from tests.manual import ROOT
 
 MODULES = [ROOT / f"runner/{name}.py" for name in (
-    "attempts", "environ", "execute", "hooks", "load", "policy", "processes", "rounds", "run",
+    "attempts", "cgroups", "environ",
+    "execute", "hooks", "load", "policy", "processes", "rounds", "run",
     "stops", "tasks", "transcript",
 )]  # fmt: skip
 

@@ -84,6 +84,8 @@ def test_the_worker_has_a_section(path: Path) -> None:
         ("[a]\nmax_time=-1\n", "expected seconds, 0 or more"),
         ("[a]\nmax_time=nan\n", "expected seconds, 0 or more"),
         ("[a]\nmax_tries=0\n", "expected a whole number, 1 or more"),
+        ("[runner]\ntask_hook='hook\n", "task_hook: expected a command, its quotes closed"),
+        ("[a]\ninterpreter=sh 'e\n", "interpreter: expected a command, its quotes closed"),
         ("[worker]\nready_within_s=0\n", "expected more than 0"),
         ("[worker]\nkill_builds=maybe\n", "expected true or false"),
         ("[runner]\ninclude_dir=none\n", "include_dir: .*none: No such file"),

@@ -62,6 +62,9 @@ def test_settings_come_back_from_another_process() -> None:
         ({"max_tries": "many"}, "expected a whole number, got text"),
         ({"sleep_time": math.inf}, "expected 1000000000.0 or less"),
         ({"env": {"A": 1}}, "expected text, got a number; quote it"),
+        ({"interpreter": "sh 'e"}, "expected a command, its quotes closed"),
+        ({"task_hook": "'"}, "expected a command, its quotes closed"),
+        ({"tasks": {"a": {"interpreter": ""}}}, "expected a command, its quotes closed"),
         ({"worker": {"ready_within_s": 0}}, "expected more than 0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Recorded logs of four generations of workers; those of 0.8 and 0.9 are from their sources."""
+"""Logs of every generation of workers; `data/twistd_logs/README` says where each is from."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from runner.twistd_log import Kind, WorkerLog, advance, parse_line
 
 LOGS = Path(__file__).parent.parent / "data/twistd_logs"
-GENERATIONS = ("0.8", "0.9", "4.3", "head")
+GENERATIONS = ("0.8", "0.9", "1", "2.7", "3", "4.3", "head")
 
 
 def read(name: str) -> WorkerLog:
@@ -96,11 +96,35 @@ def test_refused_is_not_connected(name: str) -> None:
     assert (log.connected, log.was_connected, log.auth_failed) == (False, False, False)
 
 
+# As people published them
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("0.8-reported-attached", WorkerLog(started=True, connected=False)),
+        ("0.8-reported-connected", WorkerLog(started=True, connected=True, was_connected=True)),
+        ("0.9-reported-lost", WorkerLog(connected=False, leaving=True, ended=True)),
+        ("1-reported-building", WorkerLog(connected=True, was_connected=True, commands=1)),
+        ("3-reported-away", WorkerLog(connected=False)),
+    ],
+)
+def test_what_others_recorded_is_understood(name: str, known: WorkerLog) -> None:
+    assert read(name) == known
+
+
+def test_every_log_says_where_it_is_from() -> None:
+    text = (LOGS / "README").read_text()
+    for path in LOGS.glob("*.log"):
+        recorded_or_written = path.stem.startswith(("4.3-", "head-", "0.8-", "0.9-"))
+        assert path.stem in text or (recorded_or_written and "reported" not in path.stem)
+
+
 def test_an_old_log_says_itself_that_it_was_refused() -> None:
     assert "refused by other side" in read("0.8-refused").problem
 
 
-@pytest.mark.parametrize("name", [*named("lost"), "4.3-master-lost-while-building"])
+@pytest.mark.parametrize("name", ["0.8-lost", "0.9-lost", "4.3-master-lost-while-building"])
 def test_lost(name: str) -> None:
     log = read(name)
     assert (log.was_connected, log.connected, log.leaving) == (True, False, False)
