@@ -171,6 +171,7 @@ def tune_for_serving(engine: Engine) -> None:
     def _on_connect(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA temp_store=MEMORY")  # else each large UPDATE makes a file
 
     engine.dispose()
 

@@ -63,10 +63,9 @@ def _choose(
         return Refusal(worker=worker, why="its pool has no enabled master")
     current = worker.current_master_id
     own = 1 if worker.counted else 0
-    fewest = min(load.values())
-    if current is not None and current in load and load[current] - own <= fewest:
-        return Placement(worker=worker, master=masters[current], reason=Reason.KEPT)
     chosen = min(load, key=load.__getitem__)  # the first of equals, and they are in order of id
+    if current is not None and current in load and load[current] - own <= load[chosen]:
+        return Placement(worker=worker, master=masters[current], reason=Reason.KEPT)
     return Placement(worker=worker, master=masters[chosen], reason=Reason.CHOSEN)
 
 

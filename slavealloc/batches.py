@@ -5,13 +5,27 @@ carries a thousand machines that boot at once.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from farmhand.errors import Unavailable
 
 Answer = TypeVar("Answer")
 MOST = 256
-GATHER_S = 0.003
+GATHER_S = 0.01
+PATIENCE_S = 30.0
+
+
+@dataclass(kw_only=True, slots=True)
+class Asker(Generic[Answer]):
+    """Who waits for an answer; `since` on the loop's clock."""
+
+    name: str
+    answer: "asyncio.Future[Answer]"
+    since: float
 
 
 class Batches(Generic[Answer]):
@@ -19,40 +33,72 @@ class Batches(Generic[Answer]):
 
     def __init__(self, decide: Callable[[Sequence[str]], Mapping[str, Answer]]) -> None:
         self._decide = decide
-        self._waiting: asyncio.Queue[tuple[str, asyncio.Future[Answer]]] = asyncio.Queue()
+        self._waiting: list[Asker[Answer]] = []
+        self._batch: list[Asker[Answer]] = []
+        self._wanted = 1
+        self._enough = asyncio.Event()
 
     async def ask(self, name: str) -> Answer:
-        """Wait for the batch that has this name; raises what deciding it raised."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((name, answer))
-        return await answer
+        """Wait for the batch that has this name; raises Unavailable, and what deciding raised."""
+        loop = asyncio.get_running_loop()
+        asker = Asker[Answer](name=name, answer=loop.create_future(), since=loop.time())
+        self._waiting.append(asker)
+        if len(self._waiting) >= self._wanted:
+            self._enough.set()
+        return await asker.answer
 
     async def run(self) -> None:
         """Decide batch after batch until cancelled."""
         loop = asyncio.get_running_loop()
-        batch: list[tuple[str, asyncio.Future[Answer]]] = []
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="places") as thread:
-            while True:
-                crowd = len(batch) > 1
-                batch = [await self._waiting.get()]
-                if crowd:  # those who were just answered ask again: let them arrive
-                    await asyncio.sleep(GATHER_S)
-                while len(batch) < MOST and not self._waiting.empty():
-                    batch.append(self._waiting.get_nowait())
-                # Who hung up meanwhile needs no place.
-                batch = [(name, answer) for name, answer in batch if not answer.cancelled()]
-                names = list({name for name, _ in batch})
-                try:
-                    answers = await loop.run_in_executor(thread, self._decide, names)
-                except Exception as err:  # noqa: BLE001 - each asker gets it, and logs it
-                    _fail(batch, err)
-                else:
-                    for name, answer in batch:
-                        if not answer.done():
-                            answer.set_result(answers[name])
+        watching = loop.create_task(self._watch())
+        try:
+            with ThreadPoolExecutor(max_workers=1, thread_name_prefix="places") as thread:
+                while True:
+                    await self._gather()
+                    # Who hung up meanwhile needs no place.
+                    self._batch = [each for each in self._waiting[:MOST] if not each.answer.done()]
+                    del self._waiting[:MOST]
+                    names = list({each.name for each in self._batch})
+                    try:
+                        answers = await loop.run_in_executor(thread, self._decide, names)
+                    except Exception as err:  # noqa: BLE001 - each asker gets it, and logs it
+                        _fail(self._batch, err)
+                    else:
+                        _answer(self._batch, answers)
+        finally:
+            watching.cancel()
+
+    async def _gather(self) -> None:
+        """Wait for somebody; a crowd that was just answered asks again, so let it arrive."""
+        await self._wait_for(1)
+        if len(self._batch) > 1:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._wait_for(min(len(self._batch), MOST))
+
+    async def _wait_for(self, number: int) -> None:
+        self._wanted = number
+        if len(self._waiting) < number:
+            self._enough.clear()
+            await self._enough.wait()
+
+    async def _watch(self) -> None:
+        """Let nobody wait for ever; a timer for each asker would cost more than all else here."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1)
+            latest = loop.time() - PATIENCE_S
+            late = [each for each in (*self._batch, *self._waiting) if each.since < latest]
+            _fail(late, Unavailable(f"no answer within {PATIENCE_S:.0f} s"))
 
 
-def _fail(batch: Sequence[tuple[str, "asyncio.Future[Answer]"]], err: Exception) -> None:
-    for _, answer in batch:
-        if not answer.done():
-            answer.set_exception(err)
+def _answer(batch: Iterable[Asker[Answer]], answers: Mapping[str, Answer]) -> None:
+    for each in batch:
+        if not each.answer.done():
+            each.answer.set_result(answers[each.name])
+
+
+def _fail(batch: Iterable[Asker[Answer]], err: Exception) -> None:
+    for each in batch:
+        if not each.answer.done():
+            each.answer.set_exception(err)

@@ -1,6 +1,5 @@
 """What machines and cron jobs ask: /gettac, and who may run a builder's jobs."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 
@@ -11,15 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from farmhand.errors import Unavailable
 from slavealloc import rest_queries
 from slavealloc.batches import Batches
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, normalize_name
 from slavealloc.places import Places
 from slavealloc.replies import GETTAC, answer_exception, answer_json
-
-PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,12 +50,7 @@ class GiveTac:
     async def _find_page(self, scope: Scope) -> Page:
         if scope["method"] != "GET":
             raise HTTPException(405, "only GET: it records an allocation", {"allow": "GET"})
-        name = normalize_name(scope["path"].removeprefix(GETTAC))
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await self.batches.ask(name)
-        except TimeoutError as err:
-            raise Unavailable(f"no answer within {PATIENCE_S:.0f} s") from err
+        return await self.batches.ask(normalize_name(scope["path"].removeprefix(GETTAC)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
@@ -13,7 +14,7 @@ from farmhand.wording import unknown
 from slavealloc import queries
 from slavealloc.allocate import count_changes, place_workers
 from slavealloc.config import SlaveAlloc
-from slavealloc.models import Loads, Placement, Refusal, Rules, Silo, Turn
+from slavealloc.models import Placement, Refusal, Rules, Silo, Turn
 
 # In a storm, what was edited behind our back, or counts no more by the clock, is seen so late.
 REMEMBERED_S = 0.5
@@ -31,6 +32,15 @@ class Memory:
     loads: dict[Silo, dict[int, int]] = field(default_factory=dict)
     edits: int = -1
     rules: Rules | None = None
+
+    def add(self, turn: Turn, changes: Mapping[tuple[Silo, int], int]) -> None:
+        """Follow what a turn has changed, if nobody else had changed anything before."""
+        if not changes or self.generation != turn.generation:
+            return
+        self.generation += 1
+        for (silo, master_id), change in changes.items():
+            load = self.loads.setdefault(silo, {})
+            load[master_id] = load.get(master_id, 0) + change
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,53 +67,60 @@ class Places:
     def assign(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:
         """Place these workers and record it, in one transaction; unknown names are left out.
 
-        Raises Unavailable when the database is away.
+        Who asks alone is placed by what is in the database now. Raises Unavailable when the
+        database is away.
         """
         with self.database.begin() as connection:
             turn = queries.lock_places(connection)
-            rules, loads = self._remember(connection, turn, crowd=len(names) > 1)
-            answers = self._decide(connection, names, rules, loads)
+            decide = self._decide_from_memory if len(names) > 1 else self._decide
+            answers = decide(connection, names, turn)
             changes = count_changes(answers)
             if answers:
                 queries.write_answers(connection, answers, self.host, turn.now)
             if changes:
                 queries.raise_generation(connection)
         # Only now that it is committed: else the next batch finds another generation, and counts.
-        for (silo, master_id), change in changes.items():
-            load = loads.setdefault(silo, {})
-            load[master_id] = load.get(master_id, 0) + change
-        self.memory.generation = turn.generation + (1 if changes else 0)
+        self.memory.add(turn, changes)
         return {answer.worker.name: answer for answer in answers}
-
-    def _remember(
-        self, connection: Connection, turn: Turn, *, crowd: bool
-    ) -> tuple[Rules, dict[Silo, dict[int, int]]]:
-        """Read again what another server, an edit, or time has changed; for a lone asker, all."""
-        memory = self.memory
-        anew = not crowd or time.monotonic() - memory.read_at >= REMEMBERED_S
-        if anew or memory.rules is None or memory.edits != turn.edits:
-            memory.rules = self._read_rules(connection)
-            memory.edits = turn.edits
-        if anew or memory.generation != turn.generation:
-            memory.loads = queries.read_loads(connection, counted_s=self.config.counted_s)
-            memory.generation = turn.generation
-        if anew:
-            memory.read_at = time.monotonic()
-        return memory.rules, memory.loads
-
-    def _read_rules(self, connection: Connection) -> Rules:
-        return queries.read_rules(connection, default_template=self.config.default_template)
 
     def preview(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:
         """Say where these workers would be placed now, and record nothing."""
         with self.database.begin() as connection:
-            loads = queries.read_loads(connection, counted_s=self.config.counted_s)
-            answers = self._decide(connection, names, self._read_rules(connection), loads)
+            turn = queries.read_turn(connection)
+            answers = self._decide(connection, names, turn)
         return {answer.worker.name: answer for answer in answers}
 
     def _decide(
-        self, connection: Connection, names: Collection[str], rules: Rules, loads: Loads
+        self, connection: Connection, names: Collection[str], turn: Turn
     ) -> list[Placement | Refusal]:
-        counted_s = self.config.counted_s
-        workers = queries.read_workers(connection, names, rules, counted_s=counted_s)
+        since = self._since(turn)
+        rules = self._read_rules(connection)
+        workers = queries.read_workers(connection, names, rules, since=since)
+        loads: dict[Silo, dict[int, int]] = {}
+        for silo in {worker.silo for worker in workers}:
+            loads |= queries.read_loads(connection, since=since, silo=silo)
         return place_workers(workers, rules.masters, loads)
+
+    def _decide_from_memory(
+        self, connection: Connection, names: Collection[str], turn: Turn
+    ) -> list[Placement | Refusal]:
+        """Read again only what another server, an edit, or time has changed."""
+        memory, since = self.memory, self._since(turn)
+        anew = time.monotonic() - memory.read_at >= REMEMBERED_S
+        if anew or memory.rules is None or memory.edits != turn.edits:
+            memory.rules = self._read_rules(connection)
+            memory.edits = turn.edits
+        if anew or memory.generation != turn.generation:
+            memory.loads = queries.read_loads(connection, since=since)
+            memory.generation = turn.generation
+        if anew:
+            memory.read_at = time.monotonic()
+        workers = queries.read_workers(connection, names, memory.rules, since=since)
+        return place_workers(workers, memory.rules.masters, memory.loads)
+
+    def _since(self, turn: Turn) -> datetime:
+        """Say since when a worker must have asked to be counted."""
+        return turn.now - timedelta(seconds=self.config.counted_s)
+
+    def _read_rules(self, connection: Connection) -> Rules:
+        return queries.read_rules(connection, default_template=self.config.default_template)

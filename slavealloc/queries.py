@@ -1,7 +1,8 @@
 """All SQL on places: who asks, what is balanced, what was decided. Rows become dataclasses here."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -31,18 +32,47 @@ SILO = (
 )
 
 
-ASKERS = sa.select(
-    workers.c.id,
-    workers.c.name,
-    workers.c.enabled,
-    workers.c.notes,
-    workers.c.basedir,
-    workers.c.tac_template_id,
-    workers.c.locked_master_id,
-    workers.c.current_master_id,
-    *SILO,
-).order_by(workers.c.name)
-TURN = sa.select(places.c.generation, places.c.edits, db_now().label("now")).with_for_update()
+# Statements are made once: making one takes longer than most take to run.
+SINCE = sa.bindparam("since", type_=UtcDateTime)
+ASKERS = (
+    sa.select(
+        workers.c.id,
+        workers.c.name,
+        workers.c.notes,
+        workers.c.basedir,
+        workers.c.current_master_id,
+        workers.c.last_seen_at > SINCE,
+        workers.c.enabled,
+        workers.c.tac_template_id,
+        workers.c.locked_master_id,
+        *SILO,
+    )
+    .where(workers.c.name.in_(sa.bindparam("names", expanding=True)))
+    .order_by(workers.c.name)
+)
+LOADS = (
+    sa.select(*SILO, workers.c.current_master_id, sa.func.count())
+    .where(workers.c.current_master_id.is_not(None), workers.c.last_seen_at > SINCE)
+    .group_by(*SILO, workers.c.current_master_id)
+)
+SILO_S_LOADS = LOADS.where(
+    *(column.is_not_distinct_from(sa.bindparam(column.name)) for column in SILO)
+)
+ENTRIES = allocations.insert().from_select(
+    ["worker_id", "master_id", "at", "reason", "host"],
+    sa.select(
+        workers.c.id,
+        workers.c.current_master_id,
+        workers.c.last_seen_at,
+        sa.bindparam("reason", type_=sa.String),
+        sa.bindparam("host", type_=sa.String),
+    )
+    .where(workers.c.id.in_(sa.bindparam("ids", expanding=True, literal_execute=True)))
+    .order_by(workers.c.name),
+)
+RAISE = places.update().values(generation=places.c.generation + 1)
+TURN = sa.select(places.c.generation, places.c.edits, db_now().label("now"))
+LOCK = TURN.with_for_update()
 MASTERS = sa.select(
     masters.c.id,
     masters.c.nickname,
@@ -62,8 +92,12 @@ def lock_places(connection: Connection) -> Turn:
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    generation, edits, now = connection.execute(TURN).one()
-    return Turn(generation=generation, edits=edits, now=now)
+    return Turn(**connection.execute(LOCK).one()._mapping)
+
+
+def read_turn(connection: Connection) -> Turn:
+    """Read the lock's row, and take no lock."""
+    return Turn(**connection.execute(TURN).one()._mapping)
 
 
 def lock_for_edit(connection: Connection) -> None:
@@ -76,7 +110,7 @@ def lock_for_edit(connection: Connection) -> None:
 
 def raise_generation(connection: Connection) -> None:
     """Tell other servers that the numbers of workers they remember no longer hold."""
-    connection.execute(places.update().values(generation=places.c.generation + 1))
+    connection.execute(RAISE)
 
 
 def read_masters(connection: Connection) -> dict[int, Master]:
@@ -98,32 +132,42 @@ def read_masters(connection: Connection) -> dict[int, Master]:
 
 
 def read_workers(
-    connection: Connection, names: Collection[str], rules: Rules, *, counted_s: float
+    connection: Connection, names: Collection[str], rules: Rules, *, since: datetime
 ) -> list[Worker]:
-    """Read the workers of these names that exist, in order of name."""
-    counted = workers.c.last_seen_at > db_now(-counted_s)
+    """Read the workers of these names that exist, in order of name.
+
+    Who asked after `since` is counted.
+    """
     # PostgreSQL takes no NUL, and no worker's name has one.
     names = [name for name in names if "\0" not in name]
-    statement = ASKERS.add_columns(counted.label("counted")).where(workers.c.name.in_(names))
-    rows = connection.execute(statement).all()
-    found = []
-    for row in rows:
-        id_, name, enabled, notes, basedir, template_id, locked, current, *silo, counted = row
+    rows = connection.execute(ASKERS, {"names": names, "since": since}).all()
+    found, common = [], {}
+    for id_, name, notes, basedir, current, counted, *kind in rows:
+        if (key := tuple(kind)) not in common:
+            common[key] = _read_kind(key, rules)
         worker = Worker(
             id=id_,
             name=name,
-            enabled=enabled,
             notes=notes or "",
-            silo=tuple(silo),
             basedir=basedir,
-            counted=bool(counted),
-            password=rules.find_password(pool_id=silo[0], distro_id=silo[1]),
-            template=rules.find_template(template_id),
-            locked_master_id=locked,
             current_master_id=current,
+            counted=bool(counted),
+            **common[key],
         )
         found.append(worker)
     return found
+
+
+def _read_kind(kind: tuple[Any, ...], rules: Rules) -> dict[str, Any]:
+    """Read what many workers have in common."""
+    enabled, template_id, locked, *silo = kind
+    return {
+        "enabled": enabled,
+        "template": rules.find_template(template_id),
+        "locked_master_id": locked,
+        "password": rules.find_password(pool_id=silo[0], distro_id=silo[1]),
+        "silo": tuple(silo),
+    }
 
 
 def read_rules(connection: Connection, *, default_template: str) -> Rules:
@@ -158,19 +202,17 @@ def read_template_names(connection: Connection) -> list[str]:
     return [each for each in _read_templates(connection) if isinstance(each, str)]
 
 
-def read_loads(connection: Connection, *, counted_s: float) -> dict[Silo, dict[int, int]]:
-    """Count live workers: silo → master → workers."""
-    statement = (
-        sa.select(*SILO, workers.c.current_master_id, sa.func.count())
-        .where(
-            workers.c.current_master_id.is_not(None),
-            workers.c.last_seen_at > db_now(-counted_s),
-        )
-        .group_by(*SILO, workers.c.current_master_id)
-    )
+def read_loads(
+    connection: Connection, *, since: datetime, silo: Silo | None = None
+) -> dict[Silo, dict[int, int]]:
+    """Count who asked after `since`, of one silo or of all: silo → master → workers."""
+    asked: dict[str, Any] = {"since": since}
+    if silo is not None:
+        asked |= {column.name: value for column, value in zip(SILO, silo, strict=True)}
     loads: dict[Silo, dict[int, int]] = {}
-    for *silo, master_id, count in connection.execute(statement):
-        loads.setdefault(tuple(silo), {})[master_id] = count
+    rows = connection.execute(LOADS if silo is None else SILO_S_LOADS, asked)
+    for *silo_, master_id, count in rows:
+        loads.setdefault(tuple(silo_), {})[master_id] = count
     return loads
 
 
@@ -183,7 +225,7 @@ def write_answers(
     """
     moves = [each for each in answers if isinstance(each, Placement) and each.moved]
     # As text, since it is all numbers: binding a thousand takes longer than writing the rows.
-    assignments = "last_seen_at = :now"
+    assignments = f"last_seen_at = '{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
     if moves:
         whens = (
             f"WHEN {move.worker.id} THEN {move.master.id if move.master else 'NULL'}"
@@ -191,20 +233,7 @@ def write_answers(
         )
         assignments += f", current_master_id = CASE id {' '.join(whens)} ELSE current_master_id END"
     ids = ", ".join(str(answer.worker.id) for answer in answers)
-    statement = sa.text(f"UPDATE workers SET {assignments} WHERE id IN ({ids})")  # noqa: S608
-    connection.execute(
-        statement.bindparams(sa.bindparam("now", now, UtcDateTime)),
-        execution_options={"compiled_cache": None},
-    )
-    if moves:
-        rows = [
-            {
-                "worker_id": move.worker.id,
-                "master_id": move.master.id if move.master else None,
-                "at": now,
-                "reason": str(move.reason),
-                "host": host,
-            }
-            for move in moves
-        ]
-        connection.execute(allocations.insert(), rows)
+    connection.exec_driver_sql(f"UPDATE workers SET {assignments} WHERE id IN ({ids})")  # noqa: S608
+    for reason in sorted({move.reason for move in moves}):
+        moved = [move.worker.id for move in moves if move.reason is reason]
+        connection.execute(ENTRIES, {"ids": moved, "reason": str(reason), "host": host})

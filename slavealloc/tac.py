@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from farmhand.errors import BadInput, FarmError
@@ -93,6 +93,28 @@ def _compile(text: str) -> Template:
     return ENVIRONMENT.from_string(text)
 
 
+@lru_cache(maxsize=64)
+def _simplify(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """Make a `%s` form, and the fields that fill it, of a template of nothing but text and fields.
+
+    None for any other: that one is Jinja's.
+    """
+    try:
+        body = ENVIRONMENT.parse(text).body
+    except TemplateError:
+        return None
+    form, fields = "", []
+    for node in (part for each in body for part in getattr(each, "nodes", [each])):
+        if isinstance(node, nodes.TemplateData):
+            form += node.data.replace("%", "%%")
+        elif isinstance(node, nodes.Name) and node.name in FIELDS:
+            form += "%s"
+            fields.append(node.name)
+        else:
+            return None
+    return form, tuple(fields)
+
+
 def check_template(text: str) -> None:
     """Refuse a template that can't be rendered, or whose tac isn't Python with values as data.
 
@@ -155,6 +177,9 @@ def render_tac(placement: Placement, stamp: Stamp) -> str:
 
 
 def _render(text: str, values: Mapping[str, str | int]) -> str:
+    if (simple := _simplify(text)) is not None:  # the same page, without what Jinja's set-up takes
+        form, fields = simple
+        return form % tuple(format_literal(values[field]) for field in fields)
     try:
         return _compile(text).render(values)
     except TemplateError as err:

@@ -41,7 +41,7 @@ def make_worker(worker_id: int, **more: object) -> Worker:
         locked_master_id=None,
         current_master_id=None,
     )
-    return replace(worker, **more)  # type: ignore[arg-type]
+    return worker._replace(**more)  # type: ignore[arg-type]
 
 
 def place(worker: Worker, masters: Sequence[Master], loads: Loads | None = None) -> str:
@@ -152,9 +152,9 @@ def where(answers: Sequence[Placement | Refusal]) -> list[int | None]:
 def settle(worker: Worker, answer: Placement | Refusal) -> Worker:
     """Change a worker as writing its answer does."""
     if isinstance(answer, Refusal):
-        return replace(worker, counted=True)
-    return replace(
-        worker, counted=True, current_master_id=answer.master.id if answer.master else None
+        return worker._replace(counted=True)
+    return worker._replace(
+        counted=True, current_master_id=answer.master.id if answer.master else None
     )
 
 
@@ -198,7 +198,7 @@ def test_when_all_have_asked_each_silo_is_even(
     masters: list[Master], workers: list[Worker], batch: int, chance: random.Random
 ) -> None:
     """Nobody is disabled: who leaves may leave a gap, until the others ask again."""
-    now = {worker.id: replace(worker, enabled=True) for worker in workers}
+    now = {worker.id: worker._replace(enabled=True) for worker in workers}
     order = list(now)
     chance.shuffle(order)
     for start in range(0, len(order), batch):
@@ -216,7 +216,7 @@ def test_when_all_have_asked_each_silo_is_even(
 
 @given(masters_drawn, workers_drawn)
 def test_asking_again_moves_nobody(masters: list[Master], workers: list[Worker]) -> None:
-    workers = [replace(worker, enabled=True) for worker in workers]
+    workers = [worker._replace(enabled=True) for worker in workers]
     first = place_workers(workers, by_id(masters), count(workers))
     settled = [settle(worker, answer) for worker, answer in zip(workers, first, strict=True)]
     again = place_workers(settled, by_id(masters), count(settled))

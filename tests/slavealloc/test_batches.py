@@ -1,10 +1,13 @@
 """Who waits together is decided together, and each gets its own answer."""
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 
 import pytest
 
+from farmhand.errors import Unavailable
+from slavealloc import batches as batches_module
 from slavealloc.batches import MOST, Batches
 
 
@@ -57,6 +60,47 @@ def test_a_batch_that_fails_fails_for_those_in_it_and_the_next_goes_on() -> None
     *first, last = asyncio.run(ask(Batches(decide), names))
     assert all(isinstance(each, OSError) for each in first)
     assert last == f"W{MOST}"
+
+
+def test_a_crowd_that_asks_again_is_waited_for() -> None:
+    seen: list[int] = []
+
+    def decide(names: Sequence[str]) -> Mapping[str, str]:
+        seen.append(len(names))
+        return shout(names)
+
+    async def ask_twice(batches: Batches[str], name: str) -> None:
+        await batches.ask(name)
+        await asyncio.sleep(0 if name == "w0" else 0.001)
+        await batches.ask(name)
+
+    async def run() -> None:
+        batches = Batches(decide)
+        running = asyncio.create_task(batches.run())
+        await asyncio.gather(*(ask_twice(batches, f"w{n}") for n in range(9)))
+        running.cancel()
+
+    asyncio.run(run())
+    assert seen == [9, 9]
+
+
+def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "PATIENCE_S", 0.0)
+    stuck = threading.Event()
+
+    def decide(names: Sequence[str]) -> Mapping[str, str]:
+        stuck.wait(10)
+        return shout(names)
+
+    async def run() -> None:
+        batches = Batches(decide)
+        running = asyncio.create_task(batches.run())
+        with pytest.raises(Unavailable, match="no answer within"):
+            await batches.ask("w0")
+        stuck.set()
+        running.cancel()
+
+    asyncio.run(run())
 
 
 def test_who_hung_up_does_not_keep_the_others_waiting() -> None:

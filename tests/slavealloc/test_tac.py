@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from farmhand.errors import BadInput
 from slavealloc.models import Placement, Reason
 from slavealloc.tac import (
+    ENVIRONMENT,
     FIELDS,
     BrokenTemplate,
     Stamp,
@@ -79,6 +80,31 @@ def test_the_worker_s_name_is_called_as_its_generation_calls_it() -> None:
 
 def test_the_basedir_stands_on_a_line_of_its_own_for_old_clients() -> None:
     assert "\nbasedir = '/builds/slave'\n" in render(shipped("buildbot-worker"))
+
+
+@given(
+    st.sampled_from([*map(shipped, SHIPPED), "{{ passwd }}%s{{ port }}%%\n", "{{ passwd }}"]),
+    st.text(),
+)
+def test_a_template_of_fields_alone_becomes_the_page_that_jinja_makes(
+    template: str, value: str
+) -> None:
+    page = render(template, password=value, basedir=value)
+    values = {
+        "basedir": value or "/builds/slave",
+        "buildmaster_host": make_master(1).fqdn,
+        "passwd": value,
+        "port": make_master(1).pb_port,
+        "slavename": "w1",
+    }
+    assert page.split("\n", 3)[3] == ENVIRONMENT.from_string(template).render(values)
+
+
+@pytest.mark.parametrize(
+    "template", ["{% if port %}{{ port }}{% endif %}", "{{ port|string }}", "{{ 'a' }}"]
+)
+def test_a_template_of_more_is_jinja_s(template: str) -> None:
+    assert render(template).split("\n", 3)[3] in {"9001", "'9001'", "'a'"}
 
 
 @given(st.text(), st.text())
