@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,26 +43,26 @@ from buildbot.plugins import schedulers, steps, util, worker
 
 with open({settings!r}) as file:
     farm = json.load(file)
-local = "tcp:0:interface=127.0.0.1"
+local = "tcp:{{}}:interface=127.0.0.1"
 factory = util.BuildFactory(
     [steps.ShellCommand(command=["sleep", str(farm["build_seconds"])], usePTY=False)]
 )
 c = BuildmasterConfig = {{
     "title": "demo farm",
-    "buildbotURL": "http://127.0.0.1/",
+    "buildbotURL": "http://127.0.0.1:{{}}/".format(farm["www_port"]),
     "buildbotNetUsageData": None,
     "db": {{"db_url": farm["db_url"]}},
     "collapseRequests": False,
-    "protocols": {{"pb": {{"port": local}}}},
+    "protocols": {{"pb": {{"port": local.format(farm["pb_port"])}}}},
     "workers": [worker.Worker(name, farm["password"], max_builds=1) for name in farm["workers"]],
     "builders": [
-        util.BuilderConfig(name=name, workernames=farm["workers"], factory=factory)
-        for name in farm["builders"]
+        util.BuilderConfig(name=name, workernames=names, factory=factory)
+        for name, names in farm["builders"].items()
     ],
-    "schedulers": [schedulers.ForceScheduler(name="force", builderNames=farm["builders"])],
+    "schedulers": [schedulers.ForceScheduler(name="force", builderNames=list(farm["builders"]))],
 }}
 if farm["with_www"]:
-    c["www"] = {{"port": local, "plugins": {{}}}}
+    c["www"] = {{"port": local.format(farm["www_port"]), "plugins": {{}}}}
 """
 _WORKER_TAC = """\
 from buildbot_worker.bot import Worker
@@ -98,7 +98,7 @@ class BuildbotMaster:
         assert self.www_url is not None, "this master has no www"
         url = f"{self.www_url}/api/v2/{path}"
         if method is None:
-            answer = requests.get(url, timeout=10)
+            answer = _get(url)
         else:
             call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
             answer = requests.post(url, json=call, timeout=10)
@@ -158,42 +158,56 @@ class WorkerProcess:
 def running_master(
     directory: Path,
     *,
-    builders: Sequence[str],
+    builders: Sequence[str] | Mapping[str, Sequence[str]],
     db_url: str | None = None,
     workers: Sequence[str] = ("demo-worker",),
     build_seconds: float = 1.0,
     with_www: bool = True,
+    pb_port: int = 0,
+    www_port: int = 0,
+    more_cfg: str = "",
 ) -> Iterator[BuildbotMaster]:
     """Run a master in `directory`/master, with one force scheduler for all builders.
 
-    Each worker builds one thing at a time, and every build sleeps for `build_seconds`.
-    """
+    Each worker builds one thing at a time, for `build_seconds`. `builders` may say which workers
+    each has, else all. A master that shall come back where it was needs ports of its own."""
     basedir = directory.absolute() / "master"
     basedir.mkdir(parents=True, exist_ok=True)
     url = f"sqlite:///{basedir}/state.sqlite" if db_url is None else db_url
+    given = builders if isinstance(builders, Mapping) else dict.fromkeys(builders, workers)
     settings = {
-        "builders": list(builders),
+        "builders": dict(given),
         "workers": list(workers),
+        "pb_port": pb_port,
+        "www_port": www_port,
         "build_seconds": build_seconds,
         "with_www": with_www,
         "password": PASSWORD,
         "db_url": _buildbot_url(url),
     }
     (basedir / "farm.json").write_text(json.dumps(settings))
-    (basedir / "master.cfg").write_text(_MASTER_CFG.format(settings=str(basedir / "farm.json")))
+    cfg = _MASTER_CFG.format(settings=str(basedir / "farm.json"))
+    (basedir / "master.cfg").write_text(cfg + more_cfg)
     _create_tables(basedir, url)
     with _running_twistd(basedir, _MASTER_TAC.format(basedir=str(basedir))) as process:
         failure = r"BuildMaster startup failed|Configuration Errors"
         log = basedir / "twistd.log"
         text = _wait_for_log(process, log, r"BuildMaster is running", failure=failure)
-        www_port = _find_port(text, "BuildbotSite") if with_www else None
+        listening = _find_port(text, "BuildbotSite") if with_www else None
         yield BuildbotMaster(
             basedir=basedir,
             db_url=url,
             pb_port=_find_port(text, "PBServerFactory"),
-            www_url=None if www_port is None else f"http://127.0.0.1:{www_port}",
+            www_url=None if listening is None else f"http://127.0.0.1:{listening}",
             process=process,
         )
+
+
+def _get(url: str) -> requests.Response:
+    """Ask, and once more: Buildbot 4.3 writes from a thread, so answers may break off."""
+    with contextlib.suppress(requests.RequestException):
+        return requests.get(url, timeout=3)
+    return requests.get(url, timeout=10)
 
 
 def _buildbot_url(db_url: str) -> str:

@@ -1,0 +1,1 @@
+"""`make demo`: one farm on this machine, from waiting jobs to stopped machines."""
