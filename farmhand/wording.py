@@ -16,3 +16,12 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
         f'; did you mean "{nearest[0]}"?' if nearest else f"; known: {', '.join(names) or 'none'}"
     )
     return f'unknown {what} "{name}"{hint}'
+
+
+def count_of(number: int, what: str) -> str:
+    """Count things in words.
+
+    >>> count_of(1, "warning"), count_of(0, "error")
+    ('1 warning', '0 errors')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -56,7 +56,7 @@ class Settings:
 def load_settings(run: Run, options: Options) -> Settings:
     """Put options, configuration file and defaults together; raises BadInput."""
     section = _load_section(run)
-    name = parse_name(options.slavename or socket.gethostname())
+    name = parse_name(options.slavename or run.environ.get("FARMHAND_HOST") or socket.gethostname())
     url = options.allocator_url or (section.allocator_url if section else ALLOCATOR_URL)
     if not URL.fullmatch(url):
         raise BadInput(f"allocator URL {url!r}: expected http://HOST/… or https://HOST/…")

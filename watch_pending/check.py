@@ -6,6 +6,7 @@ from pathlib import Path
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
 from farmhand.output import print_json, print_lines
+from farmhand.wording import count_of
 from watch_pending import gather, queries
 from watch_pending.checks import (
     Finding,
@@ -148,7 +149,8 @@ def _report(run: Run, findings: Sequence[Finding], unreached: Sequence[Finding] 
             for kind, items in shown.items()
             for item in items
         )
-        print_lines([f"{len(shown['errors'])} errors, {len(warnings)} warnings"])
+        counts = [count_of(len(items), kind[:-1]) for kind, items in shown.items()]
+        print_lines([", ".join(counts)])
     worst = ExitCode.UNAVAILABLE if unreached else ExitCode.OK
     return Result(
         exit_code=ExitCode.BAD_INPUT if errors else worst,

@@ -226,9 +226,15 @@ def is_idle(worker: WorkerStatus) -> bool:
 def is_in_flight(
     instance: Instance, worker: WorkerStatus | None, config: WatchPending, now: datetime
 ) -> bool:
-    """Whether an instance that is not connected will be: it boots, or is between two rounds."""
-    if worker is not None and (worker.connected or worker.paused):
+    """Whether an instance will take a job soon: it boots, or is between two rounds.
+
+    A worker that ends its round is still connected for a moment, and graceful; so it is for a
+    moment when it comes back.
+    """
+    if worker is not None and worker.paused:
         return False
+    if worker is not None and worker.connected:
+        return worker.graceful and not worker.building
     if boots(instance.launched_at, config, now):
         return True
     return instance.connected_recently

@@ -142,7 +142,7 @@ def test_check_tries_the_rules_on_given_builders_too_and_says_it_in_words(farm: 
     finding, total = done.out.splitlines()
     assert finding.startswith('warning: buildermap["Linux arm"]: never comes first: "Linux", above')
     assert finding.endswith("[shadowed_rule]")
-    assert total == "0 errors, 1 warnings"
+    assert total == "0 errors, 1 warning"
 
 
 def test_check_names_unknown_types_and_bad_patterns_by_line_in_one_go(farm: Farm) -> None:

@@ -124,6 +124,8 @@ def test_a_name_that_no_worker_has_is_refused(name: str) -> None:
 def test_the_name_is_this_hosts_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "bld-007.build.example.com")
     assert load_settings(make_run(), Options()).slavename == "bld-007"
+    run = make_run(FARMHAND_HOST="bld-008.example.com")
+    assert load_settings(run, Options()).slavename == "bld-008"
 
 
 @pytest.mark.parametrize(
