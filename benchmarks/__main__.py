@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from benchmarks import gettac, pending, runner, startup
+from benchmarks import gettac, pending, runner, startup, stop_idle
 
 
 def main() -> None:
@@ -17,6 +17,8 @@ def main() -> None:
     count = gettac.WORKERS // 10 if "quick" in sys.argv else gettac.WORKERS
     print(f"## {count:,} workers ask for their tac (`python -m benchmarks.gettac`)\n")
     print_markdown(gettac.HEAD.split("|"), gettac.table(count))
+    print("## stop-idle, one run, two regions (`benchmarks/stop_idle.py`)\n")
+    print_markdown(stop_idle.HEAD, stop_idle.table(100 if "quick" in sys.argv else 1000))
     print("## The runner: tasks that do nothing (`benchmarks/runner.py`)\n")
     print_markdown(runner.HEAD, runner.table())
     print_markdown(["measure", "value"], runner.memory_and_latency())

@@ -25,6 +25,15 @@ from watch_pending.models import (
     Subnet,
     WorkerStatus,
 )
+from watch_pending.stop_idle.models import (
+    Activity,
+    Judgement,
+    Reason,
+    Sight,
+    Stop,
+    StopState,
+    Workload,
+)
 from watch_pending.userdata import Template
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -33,6 +42,7 @@ REGIONS = (EAST, WEST)
 ZONES = ("us-east-1a", "us-east-1b", "us-west-2a", "us-west-2b")
 EC2_TYPE = "c7i.xlarge"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+MASTER = "bm1.example.com:/builds/bm1"
 
 
 def region_of(zone: str) -> str:
@@ -168,6 +178,72 @@ def make_snapshot(*pending: PendingRequests, **changes: Any) -> Snapshot:
         spot_prices=tuple(make_price(zone=zone) for zone in ZONES),
         subnets=tuple(make_subnet(zone) for zone in ZONES),
         images=tuple(make_image(region=region) for region in REGIONS),
+    )
+    return replace(default, **changes)
+
+
+# What stop-idle sees
+
+
+def make_activity(name: str = "bld-001", **changes: Any) -> Activity:
+    """Make an idle worker of one master, whose last build ended an hour ago."""
+    default = Activity(
+        name=name,
+        worker_id=1,
+        connected=True,
+        masters=(MASTER,),
+        last_build_ended_at=NOW - HOUR,
+    )
+    return replace(default, **changes)
+
+
+def make_workload(*activities: Activity, **changes: Any) -> Workload:
+    """Make what these workers do, on a master that is alive."""
+    workers = {activity.name: activity for activity in activities}
+    default = Workload(clock=NOW, workers=workers, masters_alive=frozenset({MASTER}))
+    return replace(default, **changes)
+
+
+def make_sight(*instances: Instance, workload: Workload | None = None, **changes: Any) -> Sight:
+    """Make the sight of these instances, which an earlier run has seen too; all workers idle."""
+    ids = frozenset(instance.instance_id for instance in instances)
+    idle = (make_activity(instance.name) for instance in instances)
+    default = Sight(
+        snapshot=make_snapshot(instances=instances),
+        workload=workload or make_workload(*idle),
+        now=NOW,
+        listed=frozenset(REGIONS),
+        shown=ids,
+        known=ids,
+    )
+    return replace(default, **changes)
+
+
+def make_judgement(name: str = "bld-001", **changes: Any) -> Judgement:
+    """Make the judgement that a machine stops, which was idle for an hour."""
+    default = Judgement(
+        instance=make_instance(name),
+        verdict=Reason.IDLE,
+        why="idle for 60 min",
+        masters=(MASTER,),
+        idle_s=3600,
+    )
+    return replace(default, **changes)
+
+
+def make_stop(name: str = "bld-001", **changes: Any) -> Stop:
+    """Make the row of an idle machine that a run has just begun to stop."""
+    default = Stop(
+        id=1,
+        state=StopState.PAUSING,
+        reason=Reason.IDLE,
+        detail="idle for 60 min",
+        instance_id=f"i-{name}",
+        name=name,
+        instance_type="bld",
+        region=EAST,
+        masters=(MASTER,),
+        began_at=NOW,
     )
     return replace(default, **changes)
 

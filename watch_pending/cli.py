@@ -47,7 +47,7 @@ def run(
 
 @farm_command(main, "stop-idle", command="watch-pending", changes=True)
 @secrets_option
-@click.option("-r", "--region", "regions", multiple=True, help="Look there; repeatable.")
+@click.option("-r", "--region", "regions", multiple=True, help="Only there; repeatable.")
 @click.option("-t", "--moz-type", "types", multiple=True, help="Only this type; repeatable.")
 def stop_idle(
     run: Run, secrets: Path | None, regions: tuple[str, ...], types: tuple[str, ...]
@@ -67,9 +67,10 @@ def stop_idle(
     or EC2 did not answer; 75 another run holds the lock, or won the plan.
     """
     from watch_pending.settings import load_settings
-    from watch_pending.stop_idle.run import stop_once
+    from watch_pending.stop_idle.run import Only, stop_once
 
-    return stop_once(run, load_settings(run, secrets, regions), types)
+    settings = load_settings(run, secrets, regions)
+    return stop_once(run, settings, Only(types=types, regions=regions))
 
 
 @farm_command(main, "explain", command="watch-pending", changes=False)

@@ -20,7 +20,7 @@ PositiveInt = Annotated[int, NotBool, Field(gt=0)]
 Usd = Positive
 Seconds = Positive
 NonEmpty = Annotated[str, Field(min_length=1)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 Limits = Mapping[str, Mapping[str, Count]]
 """`global` or a region → instance type → machines at most."""
 
@@ -140,7 +140,8 @@ class StopIdle:
     """When `stop-idle` stops a machine. Times by market; the rest by instance type.
 
     A machine older than its `max_age_s` stops when its job is done. `min_running` and `min_idle`
-    machines are left, however idle they are.
+    machines are left, however idle they are. A worker that was just paused has `settle_s` to take
+    what its master was about to give it, before it is looked at again.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -150,6 +151,7 @@ class StopIdle:
     max_age_s: Mapping[str, Seconds] = field(default_factory=dict)
     min_running: Mapping[str, Count] = field(default_factory=dict)
     min_idle: Mapping[str, Count] = field(default_factory=dict)
+    settle_s: Seconds = 1.0
 
 
 IDLE_S = {Market.SPOT: 600.0, Market.ON_DEMAND: 600.0}

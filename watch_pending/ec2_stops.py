@@ -46,24 +46,36 @@ def terminate_instances(client: "EC2Client", ids: Sequence[str]) -> dict[str, Ec
     is asked for by itself, and where it names nothing, each half.
     """
     results: dict[str, Ec2Error | None] = {}
-    for start in range(0, len(ids), TERMINATED_AT_ONCE):
-        results |= _terminate(client, list(ids[start : start + TERMINATED_AT_ONCE]))
+    calls = [
+        list(ids[start : start + TERMINATED_AT_ONCE])
+        for start in range(0, len(ids), TERMINATED_AT_ONCE)
+    ]
+    while calls:
+        call = calls.pop()
+        err = _terminate(client, call)
+        parts = _split(call, err) if err else ()
+        if parts:
+            calls += parts
+        else:
+            results |= dict.fromkeys(call, None if err and err.code in GONE else err)
     return results
 
 
-def _terminate(client: "EC2Client", ids: list[str]) -> dict[str, Ec2Error | None]:
+def _terminate(client: "EC2Client", ids: list[str]) -> Ec2Error | None:
     try:
         with calling("TerminateInstances", client.meta.region_name):
             client.terminate_instances(InstanceIds=ids)
     except Ec2Error as err:
-        if len(ids) == 1:
-            return {ids[0]: None if err.code in GONE else err}
-        if err.meaning is not Meaning.BAD_SETTINGS:  # nothing that one of the ids is to blame for
-            return dict.fromkeys(ids, err)
-        named = [each for each in INSTANCE_ID.findall(str(err)) if each in set(ids)]
-        middle = len(ids) // 2
-        parts = [named, [each for each in ids if each not in set(named)]]
-        if not all(parts):
-            parts = [ids[:middle], ids[middle:]]
-        return {key: why for part in parts for key, why in _terminate(client, part).items()}
-    return dict.fromkeys(ids, None)
+        return err
+    return None
+
+
+def _split(ids: list[str], err: Ec2Error) -> tuple[list[str], ...]:
+    """Cut a refused call into parts that may do better; none where it would change nothing."""
+    named = set(INSTANCE_ID.findall(str(err))) & set(ids)
+    if 0 < len(named) < len(ids):
+        return sorted(named), [each for each in ids if each not in named]
+    if len(ids) == 1 or err.meaning is not Meaning.BAD_SETTINGS:
+        return ()
+    middle = len(ids) // 2
+    return ids[:middle], ids[middle:]

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from farmhand.db import db_now, insert_missing
+from farmhand.db import db_now, insert_missing, read_clock
 from farmhand.tables.launches import instances, launches
 from watch_pending.models import Instance
 from watch_pending.queries import UNSEEN_S, read_machine, take_turn
@@ -86,8 +86,11 @@ def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
             )
     alive = [_instance_row(instance) for instance in seen if _stored_state(instance) != "gone"]
     if alive:
+        # The clock is read apart: with a function among its values, PyMySQL sends row by row.
+        now = read_clock(connection)
         connection.execute(
-            insert_missing(instances, connection.dialect).values(last_seen_at=db_now()), alive
+            insert_missing(instances, connection.dialect),
+            [{**row, "last_seen_at": now} for row in alive],
         )
     ids_by_token = {item.token: item.instance_id for item in seen if item.token}
     for tokens in _chunks(sorted(ids_by_token)):

@@ -1,10 +1,13 @@
 """Machines → capacity: whose they are, which of them count, and for which jacuzzi."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from farmhand.tables import metadata
 from tests.builders import (
     HOUR,
     MINUTE,
@@ -17,9 +20,11 @@ from tests.builders import (
     make_worker,
     make_workers,
 )
+from tests.journal import add_instance, minutes_ago
 from tests.plans import make_demand
 from watch_pending.config import Market, WatchPending
 from watch_pending.demand import measure_capacity, names_in_use, own_instances
+from watch_pending.instance_queries import read_known_instances
 from watch_pending.models import Capacity, Demand, Instance, Snapshot, WorkerStatus
 
 IDLE, IN_FLIGHT, NEITHER = Capacity(idle=1), Capacity(in_flight=1), Capacity()
@@ -138,7 +143,13 @@ def test_names_are_known_without_knowing_who_is_connected() -> None:
         pytest.param(OLD, None, {"building": True}, NEITHER, id="building"),
         pytest.param(YOUNG, YOUNG, {"building": True}, NEITHER, id="young and building"),
         pytest.param(YOUNG, None, {"paused": True}, NEITHER, id="paused"),
-        pytest.param(YOUNG, None, {"graceful": True}, NEITHER, id="graceful"),
+        pytest.param(OLD, None, {"graceful": True}, IN_FLIGHT, id="ends its round"),
+        pytest.param(
+            OLD, None, {"graceful": True, "building": True}, NEITHER, id="ends its round, building"
+        ),
+        pytest.param(
+            OLD, None, {"graceful": True, "paused": True}, NEITHER, id="ends its round, paused"
+        ),
         pytest.param(YOUNG, None, None, IN_FLIGHT, id="booting, never seen"),
         pytest.param(YOUNG, None, {"connected": False}, IN_FLIGHT, id="booting, known"),
         pytest.param(
@@ -189,8 +200,16 @@ def test_the_boot_deadline_is_configured() -> None:
     assert measure_one(make_instance(age=HOUR), None, boot_deadline_s=3601) == IN_FLIGHT
 
 
-def test_the_round_gap_is_configured() -> None:
-    assert measure_one(make_instance(age=OLD, seen=HOUR), None, round_gap_s=3601) == IN_FLIGHT
+@pytest.mark.parametrize(("round_gap_s", "capacity"), [(3500, NEITHER), (3700, IN_FLIGHT)])
+def test_the_round_gap_is_configured_and_the_database_s_clock_counts(
+    round_gap_s: float, capacity: Capacity
+) -> None:
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    add_instance(engine, "w1", seen=minutes_ago(60), instance_type="bld")
+    with engine.begin() as connection:
+        [(known, _)] = read_known_instances(connection, "test", round_gap_s).values()
+    assert measure_one(replace(known, launched_at=NOW - OLD), None) == capacity
 
 
 def test_a_launch_in_the_journal_is_in_flight() -> None:

@@ -7,14 +7,14 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.db import read_clock
-from watch_pending.pending import RECLAIM_S, Shape, decode, is_claimed, requests
+from watch_pending.pending import RECLAIM_S, Shape, decode, is_unclaimed, requests
 from watch_pending.stop_idle.models import Activity, Workload
 
 # Buildbot itself gives up a master that did not write its time for so long.
@@ -23,11 +23,13 @@ MASTER_ALIVE_S = 600
 MASTER_AWAY_S = 86400
 # A worker answers a ping at once, or it never will.
 PING_S = 120
-# Between a request's claim and its build's row lie a few statements.
+# Between a request's claim and its build's row lie a few statements. A master writes every minute
+# that it lives: what it claimed so long before that, it had given up or lost.
 STARTING_S = 60
 INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
 
 claims = sa.table("buildrequest_claims", *map(sa.column, ("brid", "masterid", "claimed_at")))
+masters = sa.table("masters", *map(sa.column, ("id", "name", "active", "last_active")))
 
 
 def read_workload(connection: Connection, shape: Shape) -> Workload:
@@ -35,13 +37,11 @@ def read_workload(connection: Connection, shape: Shape) -> Workload:
     clock = read_clock(connection)
     if shape.workers is None:
         return _read_old_workload(connection, shape, clock)
-    known = _read_masters(connection, clock)
-    alive = {key: name for key, (name, active_s) in known.items() if active_s < MASTER_ALIVE_S}
+    alive, away = _read_masters(connection, clock)
     rows = _read_worker_rows(connection, shape)
     connected = _read_connections(connection, shape)
-    running = _read_running(connection, shape, clock)
+    running = _read_running(connection, shape)
     ended = _read_last_ends(connection, shape)
-    names = {key: name for key, (name, _) in known.items()}
     has_reasons = "pause_reason" in shape.worker_columns
     workers = {}
     for row in rows:
@@ -52,11 +52,11 @@ def read_workload(connection: Connection, shape: Shape) -> Workload:
             worker_id=row.id,
             connected=any(master in alive for master in at),
             masters=tuple(sorted(alive[master] for master in at if master in alive)),
-            away=tuple(sorted(names[m] for m in at if m in names and m not in alive)),
+            away=tuple(sorted(away[master] for master in at if master in away)),
             building=bool(builds),
             hung=bool(builds) and all(builds),
             paused=bool(getattr(row, "paused", 0)),
-            pause_reason=(row.pause_reason or "") if has_reasons else None,
+            pause_reason=decode(row.pause_reason or "") if has_reasons else None,
             graceful=bool(getattr(row, "graceful", 0)),
             last_build_ended_at=ended.get(row.id),
             host=_read_host(row.info),
@@ -66,30 +66,30 @@ def read_workload(connection: Connection, shape: Shape) -> Workload:
         clock=clock,
         workers=workers,
         masters_alive=frozenset(alive.values()),
-        masters_away=frozenset(
-            name for name, age_s in known.values() if MASTER_ALIVE_S <= age_s < MASTER_AWAY_S
-        ),
-        starting=_read_starting(connection, clock, alive),
+        masters_away=frozenset(away.values()),
+        starting=_read_starting(connection, alive),
     )
 
 
 def read_paused(connection: Connection, shape: Shape, ids: Collection[int]) -> set[int]:
-    """Read which of these workers are paused."""
+    """Read which of these workers are paused; before 0.9.10 none can be."""
+    if "paused" not in shape.worker_columns:
+        return set()
     workers = sa.table(shape.workers or "workers", sa.column("id"), sa.column("paused"))
     statement = sa.select(workers.c.id).where(workers.c.id.in_(sorted(ids)), workers.c.paused == 1)
     return set(connection.scalars(statement))
 
 
-def _read_masters(connection: Connection, clock: datetime) -> dict[int, tuple[str, float]]:
-    """Read the masters: id → (name, seconds since it showed life). A stopped one shows none."""
-    table = sa.table("masters", *map(sa.column, ("id", "name", "active", "last_active")))
-    found = {}
-    for row in connection.execute(sa.select(table)):
+def _read_masters(connection: Connection, clock: datetime) -> tuple[dict[int, str], dict[int, str]]:
+    """Read which masters are alive, and which are away and may come back: id → name."""
+    alive, away = {}, {}
+    for row in connection.execute(sa.select(masters)):
         silent_s = clock.timestamp() - (row.last_active or 0)
-        if not row.active:
-            silent_s = max(silent_s, MASTER_ALIVE_S)
-        found[row.id] = (decode(row.name), silent_s)
-    return found
+        if row.active and silent_s < MASTER_ALIVE_S:
+            alive[row.id] = decode(row.name)
+        elif silent_s < MASTER_AWAY_S:
+            away[row.id] = decode(row.name)
+    return alive, away
 
 
 def _read_worker_rows(connection: Connection, shape: Shape) -> list[Any]:
@@ -117,22 +117,27 @@ def _builds(shape: Shape) -> sa.TableClause:
     return sa.table("builds", *map(sa.column, (*columns, _worker_id(shape))))
 
 
-def _read_running(
-    connection: Connection, shape: Shape, clock: datetime
-) -> dict[int, list[tuple[int, bool]]]:
-    """Read what is being built: worker id → (master id, whether it hangs in the first ping)."""
+def _read_running(connection: Connection, shape: Shape) -> dict[int, list[tuple[int, bool]]]:
+    """Read what is being built: worker id → (master id, whether it hangs in the first ping).
+
+    How long it pings, its master's clock says, which wrote both times.
+    """
     builds = _builds(shape).alias("bl")
     worker = builds.c[_worker_id(shape)]
+    age_s = masters.c.last_active - builds.c.started_at
     statement = (
-        sa.select(worker, builds.c.masterid, builds.c.started_at, builds.c.state_string)
-        .select_from(requests.join(builds, builds.c.buildrequestid == requests.c.id))
+        sa.select(worker, builds.c.masterid, age_s, builds.c.state_string)
+        .select_from(
+            requests.join(builds, builds.c.buildrequestid == requests.c.id).join(
+                masters, masters.c.id == builds.c.masterid
+            )
+        )
         .where(requests.c.complete == 0, builds.c.complete_at.is_(None))
     )
     found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for worker_id, master, started_at, state in connection.execute(statement):
-        pinging = (state or "").startswith("pinging")
-        hung = pinging and clock.timestamp() - started_at > PING_S
-        found[worker_id].append((master, hung))
+    for worker_id, master, running_s, state in connection.execute(statement):
+        pinging = decode(state or "").startswith("pinging")
+        found[worker_id].append((master, pinging and running_s > PING_S))
     return found
 
 
@@ -149,21 +154,26 @@ def _read_last_ends(connection: Connection, shape: Shape) -> dict[int, datetime]
     }
 
 
-def _read_starting(
-    connection: Connection, clock: datetime, alive: dict[int, str]
-) -> frozenset[str]:
-    """Find the masters that have claimed a request and not written its build yet."""
+def _read_starting(connection: Connection, alive: dict[int, str]) -> frozenset[str]:
+    """Find the masters that have claimed a request, lately, and not written its build yet."""
     builds = sa.table("builds", *map(sa.column, ("id", "buildrequestid", "complete_at"))).alias(
         "bl"
     )
     running = sa.exists().where(
         builds.c.buildrequestid == requests.c.id, builds.c.complete_at.is_(None)
     )
-    since = int((clock - timedelta(seconds=STARTING_S)).timestamp())
     statement = (
         sa.select(claims.c.masterid)
-        .select_from(requests.join(claims, claims.c.brid == requests.c.id))
-        .where(requests.c.complete == 0, claims.c.claimed_at > since, ~running)
+        .select_from(
+            requests.join(claims, claims.c.brid == requests.c.id).join(
+                masters, masters.c.id == claims.c.masterid
+            )
+        )
+        .where(
+            requests.c.complete == 0,
+            claims.c.claimed_at > masters.c.last_active - STARTING_S,
+            ~running,
+        )
         .distinct()
     )
     return frozenset(alive[key] for key in connection.scalars(statement) if key in alive)
@@ -172,7 +182,7 @@ def _read_starting(
 def _read_old_workload(connection: Connection, shape: Shape, clock: datetime) -> Workload:
     """Read the tables before 0.9: whether anything is built, and when the last build ended."""
     builds = sa.table("builds", sa.column("finish_time"))
-    claimed = is_claimed(shape, int(clock.timestamp()) - RECLAIM_S)
+    claimed = ~is_unclaimed(shape, int(clock.timestamp()) - RECLAIM_S)
     busy = sa.select(requests.c.id).where(requests.c.complete == 0, claimed).limit(1)
     ended = connection.scalar(sa.select(sa.func.max(builds.c.finish_time)))
     return Workload(

@@ -13,7 +13,8 @@ class Activity:
     """What a worker does, as the scheduler database has it.
 
     `masters` are those it is connected to and that are alive; `away` those it counts as connected
-    to and that are not. `hung`: its build waits for an answer of the worker, for minutes.
+    to and that are not, for less than a day. `hung`: its build waits for an answer of the worker,
+    for minutes.
     `pause_reason` is None where Buildbot keeps none. `host` is the instance id that the worker
     tells of its machine, as our runner lets it.
     """
@@ -30,6 +31,10 @@ class Activity:
     graceful: bool = False
     last_build_ended_at: datetime | None = None
     host: str = ""
+
+    def is_paused_by(self, farm: str) -> bool:
+        """Whether it was us who paused it; where no reasons are kept, nobody can tell."""
+        return self.paused and (self.pause_reason or "").startswith(f"farmhand {farm}:")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +70,7 @@ class Workload:
 
 
 class Reason(StrEnum):
-    """Why a machine stops."""
+    """Why a machine stops; one that is abandoned, paused by us and forgotten, is only unpaused."""
 
     IDLE = "idle"
     TOO_OLD = "too_old"
@@ -73,6 +78,7 @@ class Reason(StrEnum):
     NEVER_CONNECTED = "never_connected"
     LOST = "lost"
     HUNG = "hung"
+    ABANDONED = "abandoned"
 
 
 class Kept(StrEnum):
@@ -106,7 +112,6 @@ class Judgement:
     why: str
     masters: tuple[str, ...] = ()
     idle_s: float | None = None
-    building: bool = False
 
 
 class StopState(StrEnum):
@@ -172,7 +177,8 @@ class Sight:
     """All that a decision to stop rests on, read once; `now` is the earliest of all clocks.
 
     `listed` are the regions whose instances are known, `shown` those that EC2 has shown just now,
-    and `impaired` those that fail its own checks: id → which.
+    and `impaired` those that fail its own checks: id → which. `known` are those that an earlier
+    run has seen, `disabled` the workers that slavealloc has taken out of service.
     """
 
     snapshot: Snapshot
@@ -180,5 +186,7 @@ class Sight:
     now: datetime
     listed: frozenset[str]
     shown: frozenset[str]
+    known: frozenset[str] = frozenset()
+    disabled: frozenset[str] = frozenset()
     needed: frozenset[str] = frozenset()
     impaired: Mapping[str, str] = field(default_factory=dict)

@@ -2,10 +2,12 @@
 
 What a plan promises, whatever was seen:
 
-- of each instance type, `min_running` machines that work and `min_idle` idle ones are left;
+- for being idle, none stops of which `min_running` that work and `min_idle` idle ones of its type
+  would not be left;
 - only the machines that have been idle longest stop for being idle;
-- of those that are too old, no more than a tenth of their type, and one, go at a time;
-- planning again after a full apply stops nothing more.
+- of those that are too old, no more than a tenth of their type, and one, go at a time, whatever the
+  minimums are;
+- planning again while what was planned is on its way stops nothing more.
 """
 
 from collections import Counter, defaultdict
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from watch_pending.config import StopIdle
+from watch_pending.stop_idle.judge import spoken_for
 from watch_pending.stop_idle.models import (
     Activity,
     Judgement,
@@ -24,9 +27,9 @@ from watch_pending.stop_idle.models import (
     StopState,
 )
 
-BROKEN = frozenset({Reason.IMPAIRED, Reason.NEVER_CONNECTED, Reason.LOST, Reason.HUNG})
+BROKEN = frozenset(Reason) - {Reason.IDLE, Reason.TOO_OLD}
 IDLE = frozenset({Reason.IDLE, Kept.IDLE_TOO_SHORT, Kept.TOO_YOUNG, Kept.NEEDED})
-NOT_WORKING = BROKEN | {Kept.STOPPING, Kept.UNTAGGED}
+NOT_WORKING = BROKEN | {Kept.STOPPING, Kept.UNTAGGED, Kept.LOANED, Kept.DISABLED, Kept.PAUSED}
 DRAINED_AT_ONCE = 0.1
 
 
@@ -77,7 +80,7 @@ def _plan_type(
 
 
 def _longest_idle_first(judgement: Judgement) -> tuple[bool, float, str]:
-    """Order those that go in any case before those that the minimums may keep."""
+    """Order those that go in any case before those that the minimums may keep; who builds, last."""
     return (
         judgement.verdict is Reason.IDLE,
         -(judgement.idle_s or 0),
@@ -90,21 +93,18 @@ def next_step(stop: Stop, sight: Sight, farm: str) -> tuple[Step, str]:
     instance = next(
         (i for i in sight.snapshot.instances if i.instance_id == stop.instance_id), None
     )
-    gone = instance is None or instance.state == "terminated"
     activity = sight.workload.of(stop.name, stop.instance_id)
     if stop.region not in sight.listed:
         return Step.WAIT, f"nothing is known of {stop.region}"
-    match stop.state:
-        case StopState.STOPPED:
-            return _after_the_end(stop, activity, farm, gone=gone)
-        case StopState.RELEASING:
-            return _let_go(activity, farm, "it is let go")
-        case StopState.PAUSING | StopState.TERMINATING if gone:
-            return _after_the_end(stop, activity, farm, gone=gone)
-        case StopState.PAUSING | StopState.TERMINATING:
-            return _on_its_way(stop, activity, farm)
-        case StopState.CLOSED:
-            return Step.CLOSE, stop.detail
+    if stop.state is StopState.RELEASING or stop.reason is Reason.ABANDONED:
+        return Step.RELEASE, "it is let go"
+    if instance is None or instance.state == "terminated":
+        return _after_the_end(stop, activity, farm)
+    if stop.state is StopState.STOPPED and not stop.expired:
+        return Step.WAIT, "it is shutting down"
+    if taken := spoken_for(instance, sight):
+        return Step.RELEASE, taken[1]
+    return _on_its_way(stop, activity, farm)
 
 
 def _on_its_way(stop: Stop, activity: Activity | None, farm: str) -> tuple[Step, str]:
@@ -117,22 +117,12 @@ def _on_its_way(stop: Stop, activity: Activity | None, farm: str) -> tuple[Step,
     return Step.STOP, stop.detail
 
 
-def _after_the_end(
-    stop: Stop, activity: Activity | None, farm: str, *, gone: bool
-) -> tuple[Step, str]:
-    if not gone:
-        if stop.expired:
-            return Step.STOP, "it was told to terminate, and is still there"
-        return Step.WAIT, "it is shutting down"
+def _after_the_end(stop: Stop, activity: Activity | None, farm: str) -> tuple[Step, str]:
     if activity and activity.connected and stop.masters and not stop.expired:
         return Step.WAIT, "its master has not noticed yet that it is gone"
-    return _let_go(activity, farm, "it is gone")
-
-
-def _let_go(activity: Activity | None, farm: str, why: str) -> tuple[Step, str]:
     if activity and activity.paused and is_ours(activity, farm):
-        return Step.UNPAUSE, why
-    return Step.CLOSE, why
+        return Step.UNPAUSE, "it is gone"
+    return Step.CLOSE, "it is gone"
 
 
 def why_not_after_all(stop: Stop, activity: Activity | None) -> str | None:
@@ -179,5 +169,4 @@ def pause_reason(farm: str, stop: Stop) -> str:
 
 def is_ours(activity: Activity, farm: str) -> bool:
     """Whether it was us who paused a worker; where no reasons are kept, a row of ours says so."""
-    reason = activity.pause_reason
-    return reason is None or reason.startswith(f"farmhand {farm}:")
+    return activity.pause_reason is None or activity.is_paused_by(farm)

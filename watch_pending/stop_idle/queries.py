@@ -4,14 +4,15 @@ Owners, expiries and claims are compared with the database's clock. Nothing here
 statements for more machines.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from farmhand.db import claim, db_now
+from farmhand.db import claim, db_now, read_clock
 from farmhand.tables.farm import masters
 from farmhand.tables.launches import planner, stops
 from watch_pending.queries import KEPT_S
@@ -70,7 +71,7 @@ def _read(connection: Connection, which: sa.ColumnElement[bool]) -> tuple[Stop, 
 
 def write_stops(
     connection: Connection,
-    planned: Iterable[Judgement],
+    planned: Sequence[Judgement],
     *,
     generation: int,
     hold: Hold,
@@ -82,17 +83,18 @@ def write_stops(
         .where(planner.c.id == 1, planner.c.generation == generation)
         .values(generation=generation + 1),
     )
-    rows = [_to_row(judgement) for judgement in planned]
-    if won and rows:
+    if won:
+        # The clock is read apart: with a function among its values, PyMySQL sends row by row.
+        now = read_clock(connection)
         common: Mapping[str, Any] = {
             "state": StopState.PAUSING.value,
             "run_id": hold.run_id,
-            "began_at": db_now(),
-            "expires_at": db_now(EXPIRES_S[StopState.PAUSING]),
+            "began_at": now,
+            "expires_at": now + timedelta(seconds=EXPIRES_S[StopState.PAUSING]),
             "owner": hold.owner,
-            "owned_until": db_now(hold.lease_s),
+            "owned_until": now + timedelta(seconds=hold.lease_s),
         }
-        connection.execute(stops.insert().values(common), rows)
+        connection.execute(stops.insert(), [{**_to_row(each), **common} for each in planned])
     return won
 
 
@@ -113,12 +115,26 @@ def _to_row(judgement: Judgement) -> dict[str, Any]:
 def advance(
     connection: Connection, ids: Collection[int], owner: str, to: StopState
 ) -> frozenset[int]:
-    """Move rows on; return those that were moved, for another run may have taken some over."""
+    """Move rows on; return those that are there now, for another run may have taken some over.
+
+    A row that has come so far before keeps its expiry: trying again is no progress.
+    """
     mine = (stops.c.id.in_(sorted(ids)), _is_open, stops.c.owner == owner)
     expiry = {"expires_at": db_now(EXPIRES_S[to])} if to in EXPIRES_S else {}
-    connection.execute(stops.update().where(*mine).values(state=to.value, **expiry))
+    connection.execute(
+        stops.update().where(*mine, stops.c.state != to.value).values(state=to.value, **expiry)
+    )
     moved = sa.select(stops.c.id).where(*mine, stops.c.state == to.value)
     return frozenset(connection.scalars(moved))
+
+
+def renew(connection: Connection, ids: Collection[int], owner: str) -> None:
+    """Put off the expiry of machines that are paused and still build."""
+    connection.execute(
+        stops.update()
+        .where(stops.c.id.in_(sorted(ids)), _is_open, stops.c.owner == owner)
+        .values(expires_at=db_now(EXPIRES_S[StopState.PAUSING]))
+    )
 
 
 def close(connection: Connection, ids: Collection[int], owner: str, detail: str) -> None:

@@ -5,14 +5,15 @@ and answers with a cookie.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import TimeoutError as NotReady
 from multiprocessing.pool import ThreadPool
 from typing import Literal
 
 import requests
-from urllib3.exceptions import NewConnectionError
+from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from watch_pending.config import MasterAccess
 
@@ -20,6 +21,8 @@ CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 10.0
 MASTERS_AT_ONCE = 16
 SAID_AT_MOST = 200
+# A host's name that can't be one comes through requests as urllib3 and Python have it.
+FAILURES = (requests.RequestException, HTTPError, UnicodeError)
 
 Method = Literal["pause", "unpause"]
 
@@ -35,35 +38,57 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refusal:
-    """Why a master did not take a call; `unanswered`: it may have done it all the same."""
+    """Why a master did not take a call; `unanswered`: it may have done it all the same.
+
+    `taken`: of several masters, another one has.
+    """
 
     why: str
     unanswered: bool = False
+    taken: bool = False
 
 
 def find_access(
-    master: str, configured: Mapping[str, MasterAccess], known: Mapping[str, Sequence[str]]
+    master: str,
+    configured: Mapping[str, MasterAccess],
+    known: Mapping[str, Sequence[str]],
+    alive: Collection[str],
 ) -> MasterAccess | str:
     """Find a master's REST by its name in the scheduler database, `host:/basedir`; else say why.
 
-    The configuration goes first, by the whole name, then by the host; then slavealloc's masters.
+    The configuration goes first, by the whole name, then by the host; then slavealloc's masters. A
+    host on which several masters are `alive` does not say which of them is meant.
 
-    >>> find_access("bm1:/b", {}, {"bm1": ["http://bm1:8010/"]})
+    >>> find_access("bm1:/b", {}, {"bm1": ["http://bm1:8010/"]}, {"bm1:/b"})
     MasterAccess(url='http://bm1:8010/', user=None, password=None)
     """
+    if master in configured:
+        return configured[master]
     host = master.partition(":")[0]
-    for key in (master, host):
-        if key in configured:
-            return configured[key]
     urls = known.get(host, ())
-    if len(urls) == 1:
+    if max(len(urls), sum(each.partition(":")[0] == host for each in alive)) > 1:
+        return f'several masters are on {host}: name "{master}" in watch_pending.masters'
+    if host in configured:
+        return configured[host]
+    if urls:
         return MasterAccess(url=urls[0])
-    what = f"{len(urls)} masters of slavealloc are on {host}" if urls else "its REST is unknown"
-    return f"{what}: name it in watch_pending.masters"
+    return f'its REST is unknown: name "{master}" in watch_pending.masters'
 
 
 Answers = dict[tuple[str, int], Refusal | None]
 """(master, worker id) → why not, or None."""
+
+
+def join_answers(answers: Sequence[Refusal | None]) -> Refusal | None:
+    """Say of one worker why not all of its masters took a call; None if they did."""
+    refusals = [each for each in answers if each is not None]
+    if not refusals:
+        return None
+    return Refusal(
+        why=refusals[0].why,
+        unanswered=any(each.unanswered for each in refusals),
+        taken=len(refusals) < len(answers),
+    )
 
 
 def call_masters(
@@ -110,7 +135,7 @@ def _call_one_master(
         session.trust_env = False  # no proxy stands between us and our masters
         try:
             _log_in(session, access, until)
-        except requests.RequestException as err:
+        except FAILURES as err:
             away = _read_error(err)
         for call in calls:
             if away is not None:
@@ -118,7 +143,7 @@ def _call_one_master(
                 continue
             try:
                 answers[call.worker_id] = _call(session, access, call, until)
-            except requests.RequestException as err:
+            except FAILURES as err:
                 answers[call.worker_id] = away = _read_error(err)
     return answers
 
@@ -128,8 +153,8 @@ def _log_in(session: requests.Session, access: MasterAccess, until: float) -> No
         return
     password = access.password.get_secret_value() if access.password else ""
     answer = session.get(
-        f"{access.url.rstrip('/')}/auth/login",
-        auth=(access.user, password),
+        f"{_root(access)}/auth/login",
+        auth=HTTPBasicAuth(access.user.encode(), password.encode()),
         allow_redirects=False,
         timeout=_timeout(until),
     )
@@ -142,7 +167,7 @@ def _call(
 ) -> Refusal | None:
     """Make one call; return what the master has against it."""
     answer = session.post(
-        f"{access.url.rstrip('/')}/api/v2/workers/{call.worker_id}",
+        f"{_root(access)}/api/v2/workers/{call.worker_id}",
         json={
             "id": 1,
             "jsonrpc": "2.0",
@@ -152,11 +177,29 @@ def _call(
         allow_redirects=False,
         timeout=_timeout(until),
     )
-    if answer.ok and not answer.is_redirect:
+    if answer.status_code == 200 and _has_result(answer):
         return None
     hint = "; give it a user and a password" if answer.status_code in {401, 403} else ""
     said = " ".join(answer.text.split())[:SAID_AT_MOST]
     return Refusal(why=f"{call.method} is refused: HTTP {answer.status_code} {said}{hint}")
+
+
+def _has_result(answer: requests.Response) -> bool:
+    """Whether it is Buildbot that answers, and not the page of something in front of it."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return False
+    return isinstance(said, dict) and "result" in said
+
+
+def _root(access: MasterAccess) -> str:
+    """Cut off what a browser shows at the end: `/#/` is a page of Buildbot's, not its address.
+
+    >>> _root(MasterAccess(url="https://bm1.example.com/bb/#/workers"))
+    'https://bm1.example.com/bb'
+    """
+    return access.url.partition("#")[0].rstrip("/")
 
 
 def _timeout(until: float) -> tuple[float, float]:
@@ -164,10 +207,12 @@ def _timeout(until: float) -> tuple[float, float]:
     return min(CONNECT_TIMEOUT_S, left_s), min(READ_TIMEOUT_S, left_s)
 
 
-def _read_error(err: requests.RequestException) -> Refusal:
+def _read_error(err: Exception) -> Refusal:
     """Say what went wrong, without the half page that urllib3 makes of it."""
     cause = getattr(err.args[0], "reason", None) if err.args else None
     match err:
+        case requests.exceptions.SSLError():
+            return Refusal(why=f"no TLS: {cause or err}"[:SAID_AT_MOST])
         case requests.ConnectTimeout():
             return Refusal(why="no connection")
         case requests.ConnectionError() if isinstance(cause, NewConnectionError):

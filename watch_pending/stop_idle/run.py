@@ -16,15 +16,16 @@ from farmhand.state import exclusive, make_writable
 from watch_pending import gather
 from watch_pending.buildermap import compile_buildermap
 from watch_pending.cloud import open_aws, read_regions
+from watch_pending.config import WatchPending
 from watch_pending.demand import group_demands, needed_machines
 from watch_pending.ec2 import Aws, find_instances
 from watch_pending.ec2_stops import find_impaired
-from watch_pending.models import Cloud
+from watch_pending.models import Cloud, Instance, Snapshot
 from watch_pending.pending import Shape, detect_shape, read_pending, read_workers
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.stop_idle import queries
 from watch_pending.stop_idle.activity import read_workload
-from watch_pending.stop_idle.apply import Stopper, work_off
+from watch_pending.stop_idle.apply import work_off
 from watch_pending.stop_idle.judge import judge_all
 from watch_pending.stop_idle.models import (
     Fate,
@@ -36,6 +37,7 @@ from watch_pending.stop_idle.models import (
 )
 from watch_pending.stop_idle.plan import next_step, plan_stops
 from watch_pending.stop_idle.report import make_stop_samples, print_stops, stops_to_json
+from watch_pending.stop_idle.stopper import Stopper
 
 log = logging.getLogger("watch-pending")
 CLOCKS_AGREE_S = 60
@@ -43,10 +45,25 @@ LEASE_MARGIN_S = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Only:
+    """Which machines a run may begin to stop; empty means all. What is on its way goes on."""
+
+    types: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+    def means(self, instance: Instance) -> bool:
+        """Whether it may stop this one."""
+        return (not self.types or instance.instance_type in self.types) and (
+            not self.regions or instance.region in self.regions
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
     """What a run has read, and where from."""
 
     sight: Sight
+    stops: tuple[Stop, ...]
     scheduler: gather.SchedulerDb
     shape: Shape
     aws: Aws
@@ -54,22 +71,20 @@ class Look:
     cloud: Cloud
 
 
-def stop_once(run: Run, settings: WatchPendingSettings, types: Sequence[str]) -> Result:
-    """Stop what is of no more use, or only show it; `types` narrows it to instance types."""
+def stop_once(run: Run, settings: WatchPendingSettings, only: Only) -> Result:
+    """Stop what is of no more use, or only show it."""
     if run.dry_run:
         database = settings.open_database(reading=True)
         look = _look(run, settings, database)
-        with database.begin() as connection:
-            stops = queries.read_stops(connection)
-        planned = _plan(settings, look.sight, stops, types)
-        outcomes = [_preview(stop, look.sight, settings.farm) for stop in stops]
+        planned = _plan(settings, look, only)
+        outcomes = [_preview(stop, look.sight, settings.farm) for stop in look.stops]
         _report(run, settings, look.sight, planned, outcomes)
         return _summarize(look, planned, outcomes)
     make_writable(settings.state_directory)
     with exclusive(settings.state_directory, "watch-pending-stop-idle"):
         database = settings.open_database(reading=False)
         with recorded(database, run) as record:
-            record.result = _stop(run, settings, database, record, types)
+            record.result = _stop(run, settings, database, record, only)
     return record.result
 
 
@@ -78,16 +93,14 @@ def _stop(
     settings: WatchPendingSettings,
     database: FarmDb,
     record: Record,
-    types: Sequence[str],
+    only: Only,
 ) -> Result:
     look = _look(run, settings, database)
     gather.write_sightings(database, settings.farm, settings.watch, look.seen, look.cloud)
     hold = queries.Hold(
         run_id=record.run_id, owner=run.host, lease_s=run.remaining_s() + LEASE_MARGIN_S
     )
-    with database.begin() as connection:
-        known = queries.read_stops(connection)
-    planned = _plan(settings, look.sight, known, types)
+    planned = _plan(settings, look, only)
     new = [each for each in planned if isinstance(each.verdict, Reason)]
     with database.begin() as connection:
         generation = look.sight.snapshot.generation
@@ -105,9 +118,11 @@ def _stop(
         hold=hold,
         urls=urls,
     )
-    outcomes = work_off(stopper, stops, look.sight)
-    with database.begin() as connection:
-        queries.give_back(connection, hold.owner)
+    try:
+        outcomes = work_off(stopper, stops, look.sight)
+    finally:
+        with database.begin() as connection:
+            queries.give_back(connection, hold.owner)
     _report(run, settings, look.sight, planned, outcomes)
     if not won:
         raise Locked("another run planned at the same time; this one stops nothing new")
@@ -126,6 +141,7 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
     journal = gather.read_journal(database, settings.farm, watch)
     with database.begin() as connection:
         farm_clock = read_clock(connection)
+        stops = queries.read_stops(connection)
     scheduler_db = gather.open_scheduler(run, watch)
     with scheduler_db.connect() as connection:
         shape = detect_shape(connection)
@@ -135,23 +151,38 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
             workers=read_workers(connection, shape),
         )
     aws = open_aws(settings.originals)
-    cloud, impaired = _read_fleet(run, settings, aws, gather.regions_of(journal))
+    regions = gather.regions_of(journal) | {stop.region for stop in stops}
+    cloud, impaired = _read_fleet(run, settings, aws, regions)
     snapshot = gather.assemble(settings.farm, seen, journal, cloud)
     now = min(run.now, workload.clock, farm_clock)
     _warn_of_clocks(run, {"scheduler database": workload.clock, "farm database": farm_clock})
-    demands, _ = group_demands(
-        snapshot.pending, compile_buildermap(watch.buildermap), watch.jacuzzis
-    )
     sight = Sight(
         snapshot=snapshot,
         workload=workload,
         now=now,
         listed=cloud.listed,
         shown=frozenset(instance.instance_id for instance in cloud.instances),
-        needed=needed_machines(demands, snapshot, watch, now),
+        needed=_find_needed(snapshot, watch, now),
         impaired=impaired,
+        known=frozenset(journal.known),
+        disabled=frozenset(worker.name for worker in journal.inventory if not worker.enabled),
     )
-    return Look(sight=sight, scheduler=scheduler_db, shape=shape, aws=aws, seen=seen, cloud=cloud)
+    return Look(
+        sight=sight,
+        stops=stops,
+        scheduler=scheduler_db,
+        shape=shape,
+        aws=aws,
+        seen=seen,
+        cloud=cloud,
+    )
+
+
+def _find_needed(snapshot: Snapshot, watch: WatchPending, now: datetime) -> frozenset[str]:
+    """Name the machines that will take the jobs which wait."""
+    rules = compile_buildermap(watch.buildermap)
+    demands, _ = group_demands(snapshot.pending, rules, watch.jacuzzis)
+    return needed_machines(demands, snapshot, watch, now)
 
 
 def _read_fleet(
@@ -186,13 +217,11 @@ def _warn_of_clocks(run: Run, clocks: Mapping[str, datetime]) -> None:
             )
 
 
-def _plan(
-    settings: WatchPendingSettings, sight: Sight, stops: Iterable[Stop], types: Sequence[str]
-) -> tuple[Judgement, ...]:
-    draining = Counter(stop.instance_type for stop in stops if stop.reason is Reason.TOO_OLD)
-    judgements = judge_all(sight, settings.watch)
+def _plan(settings: WatchPendingSettings, look: Look, only: Only) -> tuple[Judgement, ...]:
+    draining = Counter(stop.instance_type for stop in look.stops if stop.reason is Reason.TOO_OLD)
+    judgements = judge_all(look.sight, settings.watch)
     planned = plan_stops(judgements, settings.watch.stop_idle, draining)
-    return tuple(each for each in planned if not types or each.instance.instance_type in types)
+    return tuple(each for each in planned if only.means(each.instance))
 
 
 def _preview(stop: Stop, sight: Sight, farm: str) -> StopOutcome:
