@@ -68,6 +68,6 @@ def _count_look_statements(farm: Farm) -> int:
         sa.event.listen(
             connection, "before_cursor_execute", lambda *args: seen.append(str(args[2]))
         )
-        workload = read_workload(connection, shape)
+        workload = read_workload(connection, shape, {})
     assert workload.workers
     return len(seen)

@@ -1,6 +1,8 @@
 """Scheduler databases of each kind and shape → what each worker does."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,13 +20,18 @@ NEW, OLD = pytest.mark.parametrize("shape", ["C"]), pytest.mark.parametrize("sha
 ON_SQLITE = pytest.mark.parametrize("kind", ["sqlite"])
 
 
-def look(scheduler: SchedulerDatabase, **shape: Any) -> Workload:
+def look(
+    scheduler: SchedulerDatabase, launched: Mapping[str, datetime] | None = None, **shape: Any
+) -> Workload:
     with scheduler.reader.connect() as connection:
-        return read_workload(connection, replace(detect_shape(connection), **shape))
+        found = replace(detect_shape(connection), **shape)
+        return read_workload(connection, found, launched or {})
 
 
-def look_at(scheduler: SchedulerDatabase, name: str = "w1") -> Activity:
-    workers = look(scheduler).workers
+def look_at(
+    scheduler: SchedulerDatabase, name: str = "w1", launched: datetime | None = None
+) -> Activity:
+    workers = look(scheduler, {name: launched} if launched else None).workers
     assert workers is not None
     return workers[name]
 
@@ -53,6 +60,23 @@ def test_what_a_worker_does_is_read_on_each_database(scheduler: SchedulerDatabas
     assert (busy.building, busy.hung, busy.last_build_ended_at) == (True, False, None)
     assert (busy.paused, busy.pause_reason, busy.graceful) == (True, "ein Grund: 機械", True)
     assert (gone.connected, gone.masters, gone.away) == (False, (), ())
+
+
+@NEW
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("launched", "building"),
+    [
+        pytest.param(minutes_ago(120), True, id="before the build"),
+        pytest.param(minutes_ago(55), True, id="a little after it: the clocks may be apart"),
+        pytest.param(minutes_ago(45), False, id="long after it: the build is another machine's"),
+    ],
+)
+def test_a_build_that_a_master_lost_is_not_the_next_machines(
+    scheduler: SchedulerDatabase, launched: datetime, building: bool
+) -> None:
+    add(scheduler, building=True, started_at=minutes_ago(60))
+    assert look_at(scheduler, launched=launched).building is building
 
 
 @NEW

@@ -6,7 +6,8 @@ Costs a fixed number of statements, whatever the number of workers and builds.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,8 +33,14 @@ claims = sa.table("buildrequest_claims", *map(sa.column, ("brid", "masterid", "c
 masters = sa.table("masters", *map(sa.column, ("id", "name", "active", "last_active")))
 
 
-def read_workload(connection: Connection, shape: Shape) -> Workload:
-    """Read what all workers do now."""
+def read_workload(
+    connection: Connection, shape: Shape, launched: Mapping[str, datetime]
+) -> Workload:
+    """Read what all workers do now; `launched`: worker → when its machine was.
+
+    A build that began long before that is another machine's: a master that lost its worker at the
+    wrong moment leaves it open for ever.
+    """
     clock = read_clock(connection)
     if shape.workers is None:
         return _read_old_workload(connection, shape, clock)
@@ -45,10 +52,15 @@ def read_workload(connection: Connection, shape: Shape) -> Workload:
     has_reasons = "pause_reason" in shape.worker_columns
     workers = {}
     for row in rows:
-        at = connected.get(row.id, ())
-        builds = [hung for master, hung in running.get(row.id, ()) if master in alive]
+        name, at = decode(row.name), connected.get(row.id, ())
+        since = launched[name].timestamp() - MASTER_ALIVE_S if name in launched else 0
+        builds = [
+            build.hung
+            for build in running.get(row.id, ())
+            if build.master in alive and build.started_at > since
+        ]
         activity = Activity(
-            name=decode(row.name),
+            name=name,
             worker_id=row.id,
             connected=any(master in alive for master in at),
             masters=tuple(sorted(alive[master] for master in at if master in alive)),
@@ -117,16 +129,26 @@ def _builds(shape: Shape) -> sa.TableClause:
     return sa.table("builds", *map(sa.column, (*columns, _worker_id(shape))))
 
 
-def _read_running(connection: Connection, shape: Shape) -> dict[int, list[tuple[int, bool]]]:
-    """Read what is being built: worker id → (master id, whether it hangs in the first ping).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Running:
+    """A build that runs, and whether it hangs in its first ping; `started_at` in epoch seconds."""
+
+    master: int
+    started_at: int
+    hung: bool
+
+
+def _read_running(connection: Connection, shape: Shape) -> dict[int, list[_Running]]:
+    """Read what is being built: worker id → its builds.
 
     How long it pings, its master's clock says, which wrote both times.
     """
     builds = _builds(shape).alias("bl")
     worker = builds.c[_worker_id(shape)]
-    age_s = masters.c.last_active - builds.c.started_at
+    started_at = builds.c.started_at
+    age_s = masters.c.last_active - started_at
     statement = (
-        sa.select(worker, builds.c.masterid, age_s, builds.c.state_string)
+        sa.select(worker, builds.c.masterid, started_at, age_s, builds.c.state_string)
         .select_from(
             requests.join(builds, builds.c.buildrequestid == requests.c.id).join(
                 masters, masters.c.id == builds.c.masterid
@@ -134,10 +156,10 @@ def _read_running(connection: Connection, shape: Shape) -> dict[int, list[tuple[
         )
         .where(requests.c.complete == 0, builds.c.complete_at.is_(None))
     )
-    found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for worker_id, master, running_s, state in connection.execute(statement):
-        pinging = decode(state or "").startswith("pinging")
-        found[worker_id].append((master, pinging and running_s > PING_S))
+    found: defaultdict[int, list[_Running]] = defaultdict(list)
+    for worker_id, master, began, running_s, state in connection.execute(statement):
+        hung = decode(state or "").startswith("pinging") and running_s > PING_S
+        found[worker_id].append(_Running(master=master, started_at=began, hung=hung))
     return found
 
 

@@ -26,7 +26,7 @@ _is_open = stops.c.closed_at.is_(None)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hold:
-    """Which run works on rows, and for how long at most."""
+    """Which run works on rows, and for how long after its last sign of life."""
 
     run_id: int
     owner: str
@@ -113,13 +113,17 @@ def _to_row(judgement: Judgement) -> dict[str, Any]:
 
 
 def advance(
-    connection: Connection, ids: Collection[int], owner: str, to: StopState
+    connection: Connection, ids: Collection[int], hold: Hold, to: StopState
 ) -> frozenset[int]:
     """Move rows on; return those that are there now, for another run may have taken some over.
 
+    All that this run works on stays its own a while longer.
+
     A row that has come so far before keeps its expiry: trying again is no progress.
     """
-    mine = (stops.c.id.in_(sorted(ids)), _is_open, stops.c.owner == owner)
+    owned = (_is_open, stops.c.owner == hold.owner)
+    connection.execute(stops.update().where(*owned).values(owned_until=db_now(hold.lease_s)))
+    mine = (stops.c.id.in_(sorted(ids)), *owned)
     expiry = {"expires_at": db_now(EXPIRES_S[to])} if to in EXPIRES_S else {}
     connection.execute(
         stops.update().where(*mine, stops.c.state != to.value).values(state=to.value, **expiry)

@@ -20,7 +20,7 @@ from watch_pending.config import WatchPending
 from watch_pending.demand import group_demands, needed_machines
 from watch_pending.ec2 import Aws, find_instances
 from watch_pending.ec2_stops import find_impaired
-from watch_pending.models import Cloud, Instance, Snapshot
+from watch_pending.models import UP_STATES, Cloud, Instance, Snapshot
 from watch_pending.pending import Shape, detect_shape, read_pending, read_workers
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.stop_idle import queries
@@ -41,7 +41,8 @@ from watch_pending.stop_idle.stopper import Stopper
 
 log = logging.getLogger("watch-pending")
 CLOCKS_AGREE_S = 60
-LEASE_MARGIN_S = 30
+# Longer than any one step of a run takes; who was killed keeps its rows no longer.
+LEASE_S = 90
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +70,7 @@ class Look:
     aws: Aws
     seen: gather.Scheduler
     cloud: Cloud
+    launched: Mapping[str, datetime]
 
 
 def stop_once(run: Run, settings: WatchPendingSettings, only: Only) -> Result:
@@ -97,9 +99,7 @@ def _stop(
 ) -> Result:
     look = _look(run, settings, database)
     gather.write_sightings(database, settings.farm, settings.watch, look.seen, look.cloud)
-    hold = queries.Hold(
-        run_id=record.run_id, owner=run.host, lease_s=run.remaining_s() + LEASE_MARGIN_S
-    )
+    hold = queries.Hold(run_id=record.run_id, owner=run.host, lease_s=LEASE_S)
     planned = _plan(settings, look, only)
     new = [each for each in planned if isinstance(each.verdict, Reason)]
     with database.begin() as connection:
@@ -117,6 +117,7 @@ def _stop(
         aws=look.aws,
         hold=hold,
         urls=urls,
+        launched=look.launched,
     )
     try:
         outcomes = work_off(stopper, stops, look.sight)
@@ -142,17 +143,22 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
     with database.begin() as connection:
         farm_clock = read_clock(connection)
         stops = queries.read_stops(connection)
+    aws = open_aws(settings.originals)
+    regions = gather.regions_of(journal) | {stop.region for stop in stops}
+    cloud, impaired = _read_fleet(run, settings, aws, regions)
+    launched = {
+        instance.name: instance.launched_at
+        for instance in cloud.instances
+        if instance.farm == settings.farm and instance.state in UP_STATES
+    }
     scheduler_db = gather.open_scheduler(run, watch)
     with scheduler_db.connect() as connection:
         shape = detect_shape(connection)
-        workload = read_workload(connection, shape)
+        workload = read_workload(connection, shape, launched)
         seen = gather.Scheduler(
             pending=read_pending(connection, shape, gather.window_of(run, watch)),
             workers=read_workers(connection, shape),
         )
-    aws = open_aws(settings.originals)
-    regions = gather.regions_of(journal) | {stop.region for stop in stops}
-    cloud, impaired = _read_fleet(run, settings, aws, regions)
     snapshot = gather.assemble(settings.farm, seen, journal, cloud)
     now = min(run.now, workload.clock, farm_clock)
     _warn_of_clocks(run, {"scheduler database": workload.clock, "farm database": farm_clock})
@@ -170,6 +176,7 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
     return Look(
         sight=sight,
         stops=stops,
+        launched=launched,
         scheduler=scheduler_db,
         shape=shape,
         aws=aws,

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from farmhand.command import Run
 from farmhand.db import FarmDb
@@ -17,7 +18,10 @@ from watch_pending.stop_idle.models import Stop, StopState, Workload
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stopper:
-    """What stopping needs of the world. `urls`: slavealloc's masters, host → URLs."""
+    """What stopping needs of the world.
+
+    `urls`: slavealloc's masters, host → URLs. `launched`: worker → when its machine was.
+    """
 
     run: Run
     farm: str
@@ -28,11 +32,12 @@ class Stopper:
     aws: Aws
     hold: queries.Hold
     urls: Mapping[str, Sequence[str]]
+    launched: Mapping[str, datetime]
 
     def look(self) -> Workload:
         """Read anew what all workers do."""
         with self.scheduler.connect() as connection:
-            return read_workload(connection, self.shape)
+            return read_workload(connection, self.shape, self.launched)
 
     def read_paused(self, worker_ids: Iterable[int]) -> set[int]:
         """Read which of these workers are paused now."""
@@ -45,7 +50,7 @@ class Stopper:
         if not rows:
             return []
         with self.database.begin() as connection:
-            moved = queries.advance(connection, rows, self.hold.owner, to)
+            moved = queries.advance(connection, rows, self.hold, to)
         return [stop for key, stop in rows.items() if key in moved]
 
     def renew(self, stops: Sequence[Stop]) -> None:
