@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from benchmarks import gettac, pending, runner, startup, stop_idle
+from benchmarks import gettac, pending, runner, startup, stop_idle, whole_farm
 
 
 def main() -> None:
@@ -19,6 +19,10 @@ def main() -> None:
     print_markdown(gettac.HEAD.split("|"), gettac.table(count))
     print("## stop-idle, one run, two regions (`benchmarks/stop_idle.py`)\n")
     print_markdown(stop_idle.HEAD, stop_idle.table(100 if "quick" in sys.argv else 1000))
+    print("## From ten requests to the last machine terminated (`benchmarks/whole_farm.py`)\n")
+    found = whole_farm.measure(1 if "quick" in sys.argv else whole_farm.REPEATS)
+    print_markdown(whole_farm.HEAD, whole_farm.table(found))
+    print_markdown(*whole_farm.actions(found))
     print("## The runner: tasks that do nothing (`benchmarks/runner.py`)\n")
     print_markdown(runner.HEAD, runner.table())
     print_markdown(["measure", "value"], runner.memory_and_latency())
