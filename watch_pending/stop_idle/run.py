@@ -146,11 +146,7 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
     aws = open_aws(settings.originals)
     regions = gather.regions_of(journal) | {stop.region for stop in stops}
     cloud, impaired = _read_fleet(run, settings, aws, regions)
-    launched = {
-        instance.name: instance.launched_at
-        for instance in cloud.instances
-        if instance.farm == settings.farm and instance.state in UP_STATES
-    }
+    launched = _find_launches(cloud, settings.farm)
     scheduler_db = gather.open_scheduler(run, watch)
     with scheduler_db.connect() as connection:
         shape = detect_shape(connection)
@@ -183,6 +179,15 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
         seen=seen,
         cloud=cloud,
     )
+
+
+def _find_launches(cloud: Cloud, farm: str) -> dict[str, datetime]:
+    """Find when each worker's machine was launched."""
+    return {
+        instance.name: instance.launched_at
+        for instance in cloud.instances
+        if instance.farm == farm and instance.state in UP_STATES
+    }
 
 
 def _find_needed(snapshot: Snapshot, watch: WatchPending, now: datetime) -> frozenset[str]:
