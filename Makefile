@@ -3,7 +3,8 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-JOBS ?= 2
+# One more than the cores of a small machine: tests wait for what they have started.
+JOBS ?= 3
 PYTEST := $(BIN)/python -m pytest -q -rs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Some images set it; each of the many processes would then compile all that it imports.

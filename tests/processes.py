@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -66,9 +67,10 @@ class Command:
     output: Path
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
+        """Send a signal, unless it has ended."""
         assert self.process.pid
-        os.kill(self.process.pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
 
     def finish(self, timeout_s: float) -> Finished:
         """Let it end."""

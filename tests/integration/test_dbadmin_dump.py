@@ -12,6 +12,7 @@ from farmhand.db import FarmDb
 from farmhand.errors import BadInput, Unavailable
 from farmhand.tables.farm import workers
 from farmhand.tables.records import schema_info
+from farmhand.upgrades import newest_revision
 from slavealloc import bulk_queries
 from slavealloc.dbadmin import dump_database, init_database
 from slavealloc.models import SHIPPED_NAMES
@@ -94,7 +95,11 @@ def test_a_database_that_is_not_empty_is_refused_and_stays(
     ("change", "message"),
     [
         pytest.param(lambda dump: dump[: len(dump) // 2], "is cut", id="cut"),
-        pytest.param(lambda dump: dump.replace(b'"0002"', b'"0999"'), "upgrade farmhand", id="new"),
+        pytest.param(
+            lambda dump: dump.replace(f'"{newest_revision()}"'.encode(), b'"0999"'),
+            "upgrade farmhand",
+            id="new",
+        ),
         pytest.param(lambda dump: dump.replace(b"w-10", b"w-99"), "checksum", id="edited"),
         pytest.param(lambda dump: dump + b"more\n", "is no line of a dump", id="more"),
     ],

@@ -226,7 +226,7 @@ def test_killed_at_random_moments_the_farm_converges_to_the_demand(
             farm.add_pending(BUILD, more)
             demand += more
             process = start_until_recorded(farm, engine)
-            time.sleep(dice.uniform(0, 1.2))
+            time.sleep(dice.uniform(0, 0.5))
             kill(process)
             names = farm.names()
             assert len(names) == len(set(names)) <= demand

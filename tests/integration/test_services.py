@@ -207,6 +207,6 @@ def test_a_master_runs_on_a_database_server(
 
 
 def test_a_broken_configuration_fails_at_once(tmp_path: Path) -> None:
-    master = buildbot_master.running_master(tmp_path, builders=["a", "a"])
-    with pytest.raises(RuntimeError, match="duplicate builder name"), master:
+    master = buildbot_master.running_master(tmp_path, builders=["a"], workers=["w", "w"])
+    with pytest.raises(RuntimeError, match="share the same name"), master:
         pytest.fail("it runs")
