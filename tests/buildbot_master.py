@@ -106,6 +106,14 @@ class BuildbotMaster:
             raise RuntimeError(f"{path} {method}: {answer.status_code} {answer.text}")
         return answer.json() if method is None else answer.json()["result"]
 
+    def pause(self, worker: str, reason: str = "test") -> bool:
+        """Pause a worker, and say whether the database says so; to be repeated until it does.
+
+        What Buildbot writes when a worker has just come may overtake what it writes of its pause.
+        """
+        self.rest(f"workers/{worker}", "pause", reason=reason)
+        return bool(self.rest(f"workers/{worker}")["workers"][0]["paused"])
+
     def force(self, builder: str, count: int = 1, priority: int = 0) -> list[int]:
         """Ask for `count` builds and return their request ids."""
         ids = []

@@ -65,19 +65,6 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def pause(master: BuildbotMaster, reader: sa.Engine) -> None:
-    """Pause the worker until its database says so.
-
-    What Buildbot writes when a worker has just come may overtake what it writes of the pause.
-    """
-
-    def is_paused() -> bool:
-        master.rest(f"workers/{WORKER}", "pause", reason="test")
-        return read_worker(reader).paused
-
-    wait_until(is_paused)
-
-
 def test_pending_is_what_the_master_says_before_and_after_a_worker_builds(
     master: BuildbotMaster, reader: sa.Engine
 ) -> None:
@@ -98,7 +85,8 @@ def test_a_worker_paused_at_its_master_is_paused_and_its_job_waits(
     master: BuildbotMaster, reader: sa.Engine
 ) -> None:
     with master.worker(WORKER):
-        pause(master, reader)
+        wait_until(lambda: master.pause(WORKER))
+        assert read_worker(reader).paused
         assert read_worker(reader).connected
         master.force(BUILDERS[1])
         assert read_pending_now(reader) == master.pending() == {BUILDERS[1]: 1}
@@ -124,7 +112,8 @@ def test_nothing_is_pending_while_the_only_master_is_stopped(tmp_path: Path) -> 
     with running_master(tmp_path, builders=BUILDERS, workers=[WORKER, "bld-002"]) as master:
         engine = make_engine(parse_url(master.db_url, "test"), timeout_s=30, read_only=True)
         with master.worker(WORKER):
-            pause(master, engine)
+            wait_until(lambda: master.pause(WORKER))
+            assert read_worker(engine).paused
             master.force(BUILDERS[0], 2)
             assert read_pending_now(engine) == {BUILDERS[0]: 2}
             master.process.terminate()

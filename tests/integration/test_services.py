@@ -184,8 +184,7 @@ def test_a_real_worker_builds_what_was_forced(master: buildbot_master.BuildbotMa
 def test_a_paused_worker_builds_only_when_unpaused(master: buildbot_master.BuildbotMaster) -> None:
     path = "workers/demo-worker"
     with master.worker("demo-worker"):
-        master.rest(path, "pause", reason="test")
-        wait_until(lambda: bool(master.rest(path)["workers"][0]["paused"]))
+        wait_until(lambda: master.pause("demo-worker"))
         (brid,) = master.force(BUILDERS[1])
         assert master.pending() == {BUILDERS[1]: 1}
         master.rest(path, "unpause", reason="test")

@@ -189,8 +189,7 @@ def test_a_machine_that_somebody_paused_stays_paused_and_stays(
 ) -> None:
     machine = add_machine(farm, FIRST, launched_at=minutes_ago(60))
     with master.worker(FIRST, host=machine):
-        master.rest(f"workers/{FIRST}", "pause", reason="a disk is full")
-        wait_until(lambda: is_paused(master))
+        wait_until(lambda: master.pause(FIRST, "a disk is full"))
         done = stop_idle(farm)
         assert (verdicts(done), farm.names()) == ({FIRST: "paused"}, [FIRST])
         assert "a disk is full" in whys(done)[FIRST]
