@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("quick", max_examples=30, deadline=None)
-    settings.register_profile("soak", max_examples=3000, deadline=None)
+    settings.register_profile("soak", max_examples=1000, deadline=None)
     settings.load_profile("soak" if config.getoption("--soak") else "quick")
 
 
