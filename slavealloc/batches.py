@@ -31,8 +31,13 @@ class Asker(Generic[Answer]):
 class Batches(Generic[Answer]):
     """Gives each asker its answer out of `decide`, which runs in one thread, a batch at a time."""
 
-    def __init__(self, decide: Callable[[Sequence[str]], Mapping[str, Answer]]) -> None:
+    def __init__(
+        self,
+        decide: Callable[[Sequence[str]], Mapping[str, Answer]],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._decide = decide
+        self._patience_s = patience_s
         self._waiting: list[Asker[Answer]] = []
         self._batch: list[Asker[Answer]] = []
         self._wanted = 1
@@ -87,9 +92,9 @@ class Batches(Generic[Answer]):
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(1)
-            latest = loop.time() - PATIENCE_S
+            latest = loop.time() - self._patience_s
             late = [each for each in (*self._batch, *self._waiting) if each.since < latest]
-            _fail(late, Unavailable(f"no answer within {PATIENCE_S:.0f} s"))
+            _fail(late, Unavailable(f"no answer within {self._patience_s:.0f} s"))
 
 
 def _answer(batch: Iterable[Asker[Answer]], answers: Mapping[str, Answer]) -> None:

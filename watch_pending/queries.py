@@ -136,6 +136,16 @@ def prune(connection: Connection) -> None:
     )
 
 
+def win_plan(connection: Connection, generation: int) -> bool:
+    """Raise the generation that a plan was made on; False when another plan came first."""
+    return claim(
+        connection,
+        planner.update()
+        .where(planner.c.id == 1, planner.c.generation == generation)
+        .values(generation=generation + 1),
+    )
+
+
 def write_plan(
     connection: Connection,
     prepared: Sequence[PreparedLaunch],
@@ -147,12 +157,7 @@ def write_plan(
 
     The generation rises also where nothing of a plan could be prepared.
     """
-    won = claim(
-        connection,
-        planner.update()
-        .where(planner.c.id == 1, planner.c.generation == generation)
-        .values(generation=generation + 1),
-    )
+    won = win_plan(connection, generation)
     if won and prepared:
         connection.execute(
             launches.insert().values(created_at=db_now()),

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from farmhand.errors import Unavailable
-from slavealloc import batches as batches_module
 from slavealloc.batches import MOST, Batches
 
 
@@ -84,8 +83,7 @@ def test_a_crowd_that_asks_again_is_waited_for() -> None:
     assert seen == [9, 9]
 
 
-def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches_module, "PATIENCE_S", 0.0)
+def test_nobody_waits_for_ever() -> None:
     stuck = threading.Event()
 
     def decide(names: Sequence[str]) -> Mapping[str, str]:
@@ -93,7 +91,7 @@ def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         return shout(names)
 
     async def run() -> None:
-        batches = Batches(decide)
+        batches = Batches(decide, patience_s=0.0)
         running = asyncio.create_task(batches.run())
         with pytest.raises(Unavailable, match="no answer within"):
             await batches.ask("w0")

@@ -12,10 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from farmhand.db import claim, db_now, read_clock
+from farmhand.db import db_now, read_clock
 from farmhand.tables.farm import masters
-from farmhand.tables.launches import planner, stops
-from watch_pending.queries import KEPT_S
+from farmhand.tables.launches import stops
+from watch_pending.queries import KEPT_S, win_plan
 from watch_pending.stop_idle.models import Judgement, Reason, Stop, StopState
 
 # A step that is not done by then is given up; EC2 takes minutes to end a machine, a master up to an
@@ -77,12 +77,7 @@ def write_stops(
     hold: Hold,
 ) -> bool:
     """Write what is to stop, unless another run planned first; say whether it was written."""
-    won = claim(
-        connection,
-        planner.update()
-        .where(planner.c.id == 1, planner.c.generation == generation)
-        .values(generation=generation + 1),
-    )
+    won = win_plan(connection, generation)
     if won:
         # The clock is read apart: with a function among its values, PyMySQL sends row by row.
         now = read_clock(connection)

@@ -1,7 +1,7 @@
 """What stop-idle decided and did, as JSON and as tables; pure but for `print_stops`."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from farmhand.metrics import Sample
@@ -105,43 +105,31 @@ def make_stop_samples(
     judgements: Iterable[Judgement], outcomes: Iterable[StopOutcome], calls: Counter[str]
 ) -> list[Sample]:
     """Format a run's numbers as metrics; pure."""
-    stopped = Counter(
+    stopped: Counter[tuple[str, ...]] = Counter(
         (each.stop.instance_type, each.stop.reason.value)
         for each in outcomes
         if each.fate is Fate.STOPPED
     )
-    kept = Counter(
+    kept: Counter[tuple[str, ...]] = Counter(
         (each.instance.instance_type, each.verdict.value)
         for each in judgements
         if isinstance(each.verdict, Kept)
     )
-    name = "watch_pending_stop_idle"
+    by_action: Counter[tuple[str, ...]] = Counter({(a,): count for a, count in calls.items()})
     return [
-        *(
-            Sample(
-                name=f"{name}_stopped",
-                help="Machines the run stopped.",
-                value=count,
-                labels={"instance_type": instance_type, "reason": reason},
-            )
-            for (instance_type, reason), count in sorted(stopped.items())
-        ),
-        *(
-            Sample(
-                name=f"{name}_kept",
-                help="Machines that stay, and why.",
-                value=count,
-                labels={"instance_type": instance_type, "verdict": verdict},
-            )
-            for (instance_type, verdict), count in sorted(kept.items())
-        ),
-        *(
-            Sample(
-                name=f"{name}_api_calls",
-                help="EC2 calls of the run.",
-                value=count,
-                labels={"action": action},
-            )
-            for action, count in sorted(calls.items())
-        ),
+        *_count("stopped", "Machines the run stopped.", ("instance_type", "reason"), stopped),
+        *_count("kept", "Machines that stay, and why.", ("instance_type", "verdict"), kept),
+        *_count("api_calls", "EC2 calls of the run.", ("action",), by_action),
     ]
+
+
+def _count(
+    name: str, says: str, labels: Sequence[str], counts: Counter[tuple[str, ...]]
+) -> Iterator[Sample]:
+    for values, count in sorted(counts.items()):
+        yield Sample(
+            name=f"watch_pending_stop_idle_{name}",
+            help=says,
+            value=count,
+            labels=dict(zip(labels, values, strict=True)),
+        )
