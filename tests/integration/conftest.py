@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import ec2_client, ec2_control, services
+from tests.farm import Farm
 from tests.scheduler_database import SchedulerDatabase
 from tests.scheduler_schemas import Shape
+from tests.stops import RestServer, master_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -85,3 +87,10 @@ def scheduler(
 def client(ec2: ec2_control.Ec2Server) -> EC2Client:
     """A client of the stand-in for EC2."""
     return ec2_client.make_client(ec2)
+
+
+@pytest.fixture
+def master(farm: Farm) -> Iterator[RestServer]:
+    """The REST of a farm's one master; where a real Buildbot runs, a file has its own `master`."""
+    with master_of(farm) as server:
+        yield server

@@ -1,6 +1,5 @@
 """`stop-idle` with a hand-filled scheduler database: whom it stops, what it writes and says."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +16,6 @@ from tests.stops import (
     add_machine,
     fates,
     is_paused,
-    master_of,
     set_connected,
     stop_idle,
     verdicts,
@@ -37,13 +35,6 @@ NOT_OURS = (
     {"farmhand:farm": "staging"},
     {"farmhand:farm": ""},
 )
-
-
-@pytest.fixture
-def master(farm: Farm) -> Iterator[RestServer]:
-    """The REST of the farm's one master."""
-    with master_of(farm) as server:
-        yield server
 
 
 def test_an_idle_machine_stops_and_a_busy_one_stays(farm: Farm, master: RestServer) -> None:

@@ -31,13 +31,6 @@ FIRST, SECOND, THIRD = (f"bld-linux64-{number:03d}" for number in (1, 2, 3))
 HOSTS = ("one", "two")
 
 
-@pytest.fixture
-def master(farm: Farm) -> Iterator[RestServer]:
-    """The REST of the farm's one master."""
-    with master_of(farm) as server:
-        yield server
-
-
 # EC2
 
 

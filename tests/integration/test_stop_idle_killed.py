@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +17,6 @@ from tests.stops import (
     expire,
     fates,
     is_paused,
-    master_of,
     orphan,
     set_connected,
     states,
@@ -28,13 +26,6 @@ from tests.stops import (
 
 pytestmark = pytest.mark.integration
 FIRST, SECOND, THIRD = (f"bld-linux64-{number:03d}" for number in (1, 2, 3))
-
-
-@pytest.fixture
-def master(farm: Farm) -> Iterator[RestServer]:
-    """The REST of the farm's one master."""
-    with master_of(farm) as server:
-        yield server
 
 
 def die_at(farm: Farm, master: RestServer, moment: str) -> None:

@@ -1,7 +1,5 @@
 """Masters that refuse, are down, do nothing, or are two: whom `stop-idle` pauses, and unpauses."""
 
-from collections.abc import Iterator
-
 import pytest
 import sqlalchemy as sa
 
@@ -17,7 +15,6 @@ from tests.stops import (
     expire,
     fates,
     is_paused,
-    master_of,
     pausing,
     rest_server,
     states,
@@ -27,13 +24,6 @@ from tests.stops import (
 
 pytestmark = pytest.mark.integration
 FIRST, SECOND, THIRD = (f"bld-linux64-{number:03d}" for number in (1, 2, 3))
-
-
-@pytest.fixture
-def master(farm: Farm) -> Iterator[RestServer]:
-    """The REST of the farm's one master."""
-    with master_of(farm) as server:
-        yield server
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What `stop-idle` writes, says, and takes: dry runs, options, numbers, JSON, exit codes."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,7 +15,6 @@ from tests.stops import (
     add_idle_machine,
     add_machine,
     fates,
-    master_of,
     set_connected,
     stop_idle,
     verdicts,
@@ -24,13 +22,6 @@ from tests.stops import (
 
 pytestmark = pytest.mark.integration
 FIRST, SECOND = (f"bld-linux64-{number:03d}" for number in (1, 2))
-
-
-@pytest.fixture
-def master(farm: Farm) -> Iterator[RestServer]:
-    """The REST of the farm's one master."""
-    with master_of(farm) as server:
-        yield server
 
 
 def test_a_dry_run_writes_nothing(farm: Farm, master: RestServer) -> None:
