@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     SecretStr,
     TypeAdapter,
     ValidationError,
@@ -109,6 +110,14 @@ NotBool = BeforeValidator(_refuse_bool)
 SecretUrl = Annotated[SecretStr, AfterValidator(_check_url)]
 """An SQLAlchemy URL, by its shape; hidden in repr, read by `get_secret_value()`."""
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
+
+Count = Annotated[int, NotBool, Field(ge=0)]
+Positive = Annotated[float, NotBool, Field(gt=0, allow_inf_nan=False)]
+PositiveInt = Annotated[int, NotBool, Field(gt=0)]
+Usd = Positive
+Seconds = Positive
+NonEmpty = Annotated[str, Field(min_length=1)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 """A readable file; a relative path starts at the configuration file's directory."""
 
 

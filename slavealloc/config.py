@@ -1,15 +1,11 @@
 """The `slavealloc:` and `runslave:` sections of farmhand.yml as frozen dataclasses; pure."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
-from farmhand.validation import NotBool
-
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
-NonEmpty = Annotated[str, Field(min_length=1)]
-Seconds = Annotated[float, NotBool, Field(gt=0, allow_inf_nan=False)]
+from farmhand.validation import HttpUrl, NonEmpty, Seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from watch_pending.config import InstanceType, Market, OnDemand, Place, Spot, SpotRule, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import InstanceType, Market, OnDemand, Place, Spot, SpotRule
 from watch_pending.models import (
     Image,
     Instance,
@@ -40,7 +41,7 @@ NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)
 ZONES = ("us-east-1a", "us-east-1b", "us-west-2a", "us-west-2b")
-EC2_TYPE = "c7i.xlarge"
+EC2_TYPE, AMI = "c7i.xlarge", "ami-bld"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 MASTER = "bm1.example.com:/builds/bm1"
 
@@ -99,6 +100,7 @@ def make_open_launch(name: str = "bld-001", **changes: Any) -> OpenLaunch:
         availability_zone="us-east-1a",
         subnet="subnet-us-east-1a",
         ec2_type=EC2_TYPE,
+        ami=AMI,
     )
     return replace(default, **changes)
 
@@ -119,6 +121,7 @@ def make_instance(
         availability_zone="us-east-1a",
         subnet="subnet-us-east-1a",
         ec2_type=EC2_TYPE,
+        ami=AMI,
         instance_id=f"i-{name}",
         state="running",
         launched_at=NOW - age,
@@ -156,7 +159,7 @@ def make_subnet(zone: str = "us-east-1a", free: int = 100, subnet_id: str = "") 
     )
 
 
-def make_image(ami: str = "ami-bld", region: str = EAST, **changes: Any) -> Image:
+def make_image(ami: str = AMI, region: str = EAST, **changes: Any) -> Image:
     """Make an AMI of `bld`, an hour old, with an EBS root."""
     default = Image(
         ami=ami,

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.builders import make_config, make_place, make_snapshot
 from tests.plans import make_offer
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 from watch_pending.ledger import Ledger, Refusal
 from watch_pending.models import Offer, Snapshot
 

@@ -17,7 +17,8 @@ from tests.builders import (
     region_of,
 )
 from watch_pending.buildermap import compile_buildermap
-from watch_pending.config import Market, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import Market
 from watch_pending.models import (
     Demand,
     DemandPlan,

@@ -12,19 +12,19 @@ from runner.settings import TaskSettings
 from runner.worker_config import WorkerSettings
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, read_sections, read_table
-from watch_pending import config, originals
+from watch_pending import config, config_machines, config_stops, originals
 
 KEYS: Mapping[str, type[Any]] = {
     "Top level": farmhand_config._Top,
     "watch_pending": config.WatchPending,
-    "masters.NAME": config.MasterAccess,
-    "stop_idle": config.StopIdle,
-    "instance_types.NAME": config.InstanceType,
-    "instance_types.NAME.regions.REGION": config.Place,
-    "Disk": config.Disk,
-    "spot": config.Spot,
-    "spot.rules.NAME[]": config.SpotRule,
-    "on_demand": config.OnDemand,
+    "masters.NAME": config_stops.MasterAccess,
+    "stop_idle": config_stops.StopIdle,
+    "instance_types.NAME": config_machines.InstanceType,
+    "instance_types.NAME.regions.REGION": config_machines.Place,
+    "Disk": config_machines.Disk,
+    "spot": config_machines.Spot,
+    "spot.rules.NAME[]": config_machines.SpotRule,
+    "on_demand": config_machines.OnDemand,
     "slavealloc": slavealloc_config.SlaveAlloc,
     "runslave": slavealloc_config.RunSlave,
     "runner": runner_config.Runner,

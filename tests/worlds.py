@@ -33,7 +33,8 @@ from tests.builders import (
     region_of,
 )
 from tests.plans import make_plan
-from watch_pending.config import FROM_INVENTORY, Market, OnDemand, Spot, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import FROM_INVENTORY, Market, OnDemand, Spot
 from watch_pending.models import Plan, Snapshot
 
 TYPES = ("bld", "try")

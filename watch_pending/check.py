@@ -18,7 +18,8 @@ from watch_pending.checks import (
     check_workers,
     longest_name,
 )
-from watch_pending.config import Market, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import Market
 from watch_pending.models import InventoryWorker
 from watch_pending.request import why_too_large
 from watch_pending.settings import WatchPendingSettings, load_settings

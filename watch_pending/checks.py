@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from farmhand.wording import unknown
 from watch_pending.buildermap import compile_buildermap, find_shadowed, match_builder
-from watch_pending.config import FROM_INVENTORY, InstanceType, Market, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import FROM_INVENTORY, InstanceType, Market
 from watch_pending.models import Cloud, InventoryWorker
 from watch_pending.names import candidate_names
 from watch_pending.spot import choose_image

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 
 from farmhand.errors import FarmError
 from watch_pending.aws_errors import THROTTLED, Meaning, read_meaning
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 from watch_pending.models import Image, Instance, SpotPrice, Subnet
 from watch_pending.request import FARM_TAG, LAUNCH_TAG, STATE_TAG, TYPE_TAG
 
@@ -147,6 +147,7 @@ def _read_instance(item: "InstanceTypeDef", region: str) -> Instance:
         availability_zone=item.get("Placement", {}).get("AvailabilityZone", ""),
         subnet=item.get("SubnetId", ""),
         ec2_type=item["InstanceType"],
+        ami=item.get("ImageId", ""),
         state=item["State"]["Name"],
         launched_at=item["LaunchTime"].astimezone(UTC),
         farm=tags.get(FARM_TAG),

@@ -125,6 +125,7 @@ def _instance_row(instance: Instance) -> dict[str, Any]:
         "availability_zone": instance.availability_zone,
         "subnet": instance.subnet,
         "ec2_type": instance.ec2_type,
+        "ami": instance.ami,
         "state": _stored_state(instance),
         "launched_at": instance.launched_at,
     }

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from watch_pending.config import Market, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import Market
 from watch_pending.demand import names_in_use, own_instances
 from watch_pending.models import Machine, Offer, Snapshot
 from watch_pending.spot import round_usd, same_product

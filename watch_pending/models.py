@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 
 # States in which EC2 may still run, charge for, or bring back a machine.
 LIVE_STATES = frozenset({"pending", "running", "stopping", "stopped"})
@@ -66,6 +66,7 @@ class Machine:
     availability_zone: str
     subnet: str
     ec2_type: str
+    ami: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
-from watch_pending.config import FROM_INVENTORY, InstanceType, Market
+from watch_pending.config_machines import FROM_INVENTORY, InstanceType, Market
 from watch_pending.demand import serves
 from watch_pending.models import Demand, InventoryWorker
 

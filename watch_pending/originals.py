@@ -1,22 +1,29 @@
 """The original tool's own files (.cfg, secrets, `<type>`) → WatchPending. Reads files only."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 from pydantic import Field, SecretStr
 
 from farmhand.config import FARM_NAME, Settings
 from farmhand.errors import BadInput
-from farmhand.validation import KeyPath, Place, Problem, SecretUrl, refuse, validate
-from farmhand.yaml_tree import Tree, read_text
-from watch_pending import config
+from farmhand.validation import (
+    Count,
+    NonEmpty,
+    Positive,
+    PositiveInt,
+    Problem,
+    SecretUrl,
+    validate,
+)
+from farmhand.yaml_tree import Tree
+from watch_pending import config, config_machines
+from watch_pending.json_tree import read_json
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
-TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?=(?P<colon>\s*:)?)|[\[\]{},]|[^\s\[\]{},:"]+')
 Kind = TypeVar("Kind")
 
 
@@ -24,8 +31,8 @@ Kind = TypeVar("Kind")
 class GraphiteHost:
     """Where metrics are sent, in Graphite's plain text."""
 
-    host: config.NonEmpty
-    port: config.PositiveInt = 2003
+    host: NonEmpty
+    port: PositiveInt = 2003
     prefix: str = ""
 
 
@@ -49,26 +56,26 @@ class _Secrets(Originals):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rule:
-    instance_type: config.NonEmpty
-    bid_price: config.Positive
-    performance_constant: config.Positive = 1.0
+    instance_type: NonEmpty
+    bid_price: Positive
+    performance_constant: Positive = 1.0
     ignored_azs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _MarketSettings:
     rules: Mapping[str, tuple[_Rule, ...]] = field(default_factory=dict)
-    limits: config.Limits = field(default_factory=dict)
+    limits: config_machines.Limits = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Config:
     buildermap: Annotated[Mapping[str, str], Field(min_length=1)]
-    region_priorities: Mapping[str, config.Count] = field(default_factory=dict)
+    region_priorities: Mapping[str, Count] = field(default_factory=dict)
     spot: _MarketSettings = field(default_factory=_MarketSettings)
     ondemand: _MarketSettings = field(default_factory=_MarketSettings)
-    graphite_host: config.NonEmpty | None = None
-    graphite_port: config.PositiveInt = 2003
+    graphite_host: NonEmpty | None = None
+    graphite_port: PositiveInt = 2003
     graphite_prefix: str = ""
 
     def find_problems(self) -> Iterator[Problem]:
@@ -79,23 +86,23 @@ class _Config:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Device:
-    size: config.PositiveInt | None = None
-    volume_type: config.NonEmpty | None = None
-    iops: config.PositiveInt | None = None
-    ephemeral_name: config.NonEmpty | None = None
+    size: PositiveInt | None = None
+    volume_type: NonEmpty | None = None
+    iops: PositiveInt | None = None
+    ephemeral_name: NonEmpty | None = None
     delete_on_termination: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Region:
-    subnet_ids: Annotated[tuple[config.NonEmpty, ...], Field(min_length=1)]
-    security_group_ids: tuple[config.NonEmpty, ...] = ()
+    subnet_ids: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    security_group_ids: tuple[NonEmpty, ...] = ()
     domain: str = ""
     distro: str = ""
-    instance_type: config.NonEmpty | None = None
-    ami: config.NonEmpty | None = None
-    ssh_key: config.NonEmpty | None = None
-    instance_profile_name: config.NonEmpty | None = None
+    instance_type: NonEmpty | None = None
+    ami: NonEmpty | None = None
+    ssh_key: NonEmpty | None = None
+    instance_profile_name: NonEmpty | None = None
     use_public_ip: bool = False  # the original always took one; ours must be asked
     device_map: Mapping[str, _Device] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -104,10 +111,10 @@ class _Region:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Type:
     regions: Mapping[str, _Region]
-    hostname: config.NonEmpty | None = None
+    hostname: NonEmpty | None = None
 
     def find_problems(self) -> Iterator[Problem]:
-        if self.hostname and (problem := config.name_pattern_problem(self.hostname)):
+        if self.hostname and (problem := config_machines.name_pattern_problem(self.hostname)):
             yield Problem(("hostname",), problem)
 
 
@@ -139,7 +146,7 @@ def load_originals(
     return Settings(path=cfg_path, farm=farm, sections=sections)
 
 
-def _load_type(path: Path) -> config.InstanceType:
+def _load_type(path: Path) -> config_machines.InstanceType:
     """Read `<type>`, whose regions stand between its other keys, and find `<type>.user-data`."""
     tree = read_json(path)
     regions = {name: each for name, each in tree.data.items() if REGION.fullmatch(name)}
@@ -149,7 +156,7 @@ def _load_type(path: Path) -> config.InstanceType:
     original = cast("_Type", found)
     user_data = path.with_name(f"{path.name}.user-data")
     windows = any(region.distro.startswith("win") for region in original.regions.values())
-    return config.InstanceType(
+    return config_machines.InstanceType(
         names=_names(original.hostname),
         regions={name: _place(region) for name, region in original.regions.items()},
         user_data=user_data if user_data.is_file() else None,
@@ -166,7 +173,7 @@ def _build(kind: type[Kind], tree: Tree, path: Path) -> Kind:
 def _convert(
     original: _Config,
     db: SecretStr,
-    types: Mapping[str, config.InstanceType],
+    types: Mapping[str, config_machines.InstanceType],
     regions: Sequence[str],
 ) -> config.WatchPending:
     """Convert; a mapped type without a file stays unknown, for the planner to report. Pure."""
@@ -178,13 +185,13 @@ def _convert(
         buildermap=original.buildermap,
         instance_types=types,
         region_priorities=dict.fromkeys(known, 1) | dict(original.region_priorities),
-        spot=config.Spot(rules=rules, limits=original.spot.limits),
-        on_demand=config.OnDemand(limits=original.ondemand.limits),
+        spot=config_machines.Spot(rules=rules, limits=original.spot.limits),
+        on_demand=config_machines.OnDemand(limits=original.ondemand.limits),
     )
 
 
-def _rule(rule: _Rule) -> config.SpotRule:
-    return config.SpotRule(
+def _rule(rule: _Rule) -> config_machines.SpotRule:
+    return config_machines.SpotRule(
         ec2_type=rule.instance_type,
         max_price_usd_per_hour=rule.bid_price,
         performance_constant=rule.performance_constant,
@@ -204,25 +211,25 @@ def _extras(original: _Config, secrets: _Secrets) -> Originals:
     return Originals(**extras)
 
 
-def _names(hostname: str | None) -> str | Mapping[config.Market, str]:
+def _names(hostname: str | None) -> str | Mapping[config_machines.Market, str]:
     """Read a hostname pattern; the original's names say the market.
 
-    >>> _names("bld-linux64-ec2-%03d")[config.Market.SPOT]
+    >>> _names("bld-linux64-ec2-%03d")[config_machines.Market.SPOT]
     'bld-linux64-spot-%03d'
     """
     if hostname is None:
-        return config.FROM_INVENTORY
+        return config_machines.FROM_INVENTORY
     if "-ec2-" not in hostname:
         return hostname
     return {
-        config.Market.ON_DEMAND: hostname,
-        config.Market.SPOT: hostname.replace("-ec2-", "-spot-"),
+        config_machines.Market.ON_DEMAND: hostname,
+        config_machines.Market.SPOT: hostname.replace("-ec2-", "-spot-"),
     }
 
 
-def _place(region: _Region) -> config.Place:
+def _place(region: _Region) -> config_machines.Place:
     """Convert one region; like the original, it takes the newest tagged AMI before its `ami`."""
-    return config.Place(
+    return config_machines.Place(
         subnets=tuple(dict.fromkeys(region.subnet_ids)),
         security_groups=tuple(dict.fromkeys(region.security_group_ids)),
         ami_if_untagged=region.ami,
@@ -236,61 +243,12 @@ def _place(region: _Region) -> config.Place:
     )
 
 
-def _disk(device: _Device) -> config.Disk:
+def _disk(device: _Device) -> config_machines.Disk:
     volume_type = device.volume_type or "gp3"
-    return config.Disk(
+    return config_machines.Disk(
         size_gib=device.size,
         volume_type=volume_type,
         iops=device.iops if volume_type.startswith("io") else None,  # as the original does
         ephemeral=device.ephemeral_name,
         delete_on_termination=device.delete_on_termination,
     )
-
-
-def read_json(path: Path, *, secret: bool = False) -> Tree:
-    """Read a JSON object whose keys are all different.
-
-    Raises: BadInput, with the line.
-    """
-    text = read_text(path, secret=secret)
-    if not text.strip():
-        raise BadInput(f"{path}: the file is empty")
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as err:
-        tab = text[err.pos : err.pos + 1] == "\t"
-        said = r"a tab inside a string; write \t" if tab else err.msg
-        raise BadInput(f"{path}:{err.lineno}: not valid JSON: {said}") from err
-    except (RecursionError, ValueError) as err:
-        raise BadInput(f"{path}: nested too deeply, or a number too long") from err
-    if not isinstance(data, dict):
-        raise BadInput(f"{Place(str(path), 1)}: expected an object, {{…}}, at the top")
-    return Tree(data, _find_places(text, str(path)))
-
-
-def _find_places(text: str, file: str) -> dict[KeyPath, Place]:
-    """Find the line of every key path in valid JSON, which must not repeat one."""
-    places: dict[KeyPath, Place] = {}
-    repeated: dict[KeyPath, tuple[Place, Problem]] = {}
-    path: list[Any] = []  # one part per open container: a list's index or an object's key
-    line, end = 1, 0
-    for token in TOKEN.finditer(text):
-        line, end = line + text.count("\n", end, token.start()), token.start()
-        if token[0] in {"}", "]"}:
-            path.pop()
-        elif token[0] == ",":
-            path[-1] += 1 if isinstance(path[-1], int) else ""
-        else:
-            place = Place(file, line)
-            if token["colon"]:
-                path[-1] = json.loads(token[0])
-            where = tuple(path)
-            if token["colon"] and where in places:
-                first = f"this key already stands in line {places[where].line}"
-                if not any(where[: len(outer)] == outer for outer in repeated):
-                    repeated[where] = (place, Problem(where, first))
-            places.setdefault(where, place)
-            if token[0] in {"{", "["}:
-                path.append("" if token[0] == "{" else 0)
-    refuse(repeated.values())
-    return places

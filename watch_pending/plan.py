@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watch_pending.buildermap import Rule
-from watch_pending.config import Market, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import Market
 from watch_pending.demand import (
     allocated_workers,
     count_need,

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from farmhand.db import claim, db_now
 from farmhand.tables.farm import workers
 from farmhand.tables.launches import instances, launches, planner, stops
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 from watch_pending.models import InventoryWorker, OpenLaunch
 from watch_pending.request import PreparedLaunch
 
@@ -62,6 +62,7 @@ def read_machine(row: Any) -> dict[str, Any]:
         "availability_zone": row.availability_zone,
         "subnet": row.subnet,
         "ec2_type": row.ec2_type,
+        "ami": row.ami or "",
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from watch_pending.config import Disk, Market, Place
+from watch_pending.config_machines import Disk, Market, Place
 from watch_pending.models import Image, Launch
 
 MAX_USER_DATA_BYTES = 16 * 1024

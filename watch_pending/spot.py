@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from watch_pending.config import InstanceType, Market, Place, SpotRule, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import InstanceType, Market, Place, SpotRule
 from watch_pending.models import Exhausted, Image, Launch, Offer, Snapshot, SpotPrice
 
 # The price must be this far below what we would pay, or the machine is soon lost again.

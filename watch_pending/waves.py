@@ -33,6 +33,7 @@ def _open_launch(outcome: Outcome) -> OpenLaunch:
         availability_zone=launch.offer.availability_zone,
         subnet=launch.subnet,
         ec2_type=launch.offer.ec2_type,
+        ami=launch.offer.ami,
     )
 
 

@@ -1,4 +1,4 @@
-"""The journal of launches and of stops, the instances seen, and the planner's generation."""
+"""The journal of launches and of stops, the instances seen, the planner, and what went wrong."""
 
 from sqlalchemy import (
     JSON,
@@ -69,6 +69,7 @@ instances = Table(
     Column("availability_zone", String(64), nullable=False),
     Column("subnet", String(64), nullable=False),
     Column("ec2_type", String(64), nullable=False),
+    Column("ami", String(64)),
     Column("state", String(16), nullable=False),
     Column("launched_at", UtcDateTime, nullable=False),
     Column("last_seen_at", UtcDateTime, nullable=False),
@@ -110,12 +111,32 @@ stops = Table(
     Index("ix_stops_run_id", "run_id"),
 )
 
-# What AWS would not give, and when to ask again.
+# What AWS would not give, by scope: a NULL column stands for any. Nothing is asked for there
+# until then, then one machine. A row without an end holds as long as the settings are the same.
 backoffs = Table(
     "backoffs",
     metadata,
     Column("scope", Name, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("market", String(16)),
+    Column("region", String(64)),
+    Column("availability_zone", String(64)),
+    Column("ec2_type", String(64)),
+    Column("subnet", String(64)),
+    Column("instance_type", Name),
     Column("reason", Text, nullable=False),
     Column("failures", Integer, nullable=False),
-    Column("until", UtcDateTime, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    Column("settings_sha256", String(64)),
+)
+
+# What `sanity` found wrong, and since when.
+findings = Table(
+    "findings",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("subject", Name, primary_key=True),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
 )

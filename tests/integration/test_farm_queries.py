@@ -19,7 +19,7 @@ from farmhand.upgrades import upgrade
 from tests.builders import EAST, WEST, make_instance
 from tests.services import DatabaseServer
 from watch_pending import instance_queries, queries
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 from watch_pending.models import Instance, InventoryWorker, Launch, Offer
 from watch_pending.request import PreparedLaunch
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from tests.proxies import silent_listener
 from tests.services import free_port
 from tests.stops import RESULT, Answer, rest_server
-from watch_pending.config import MasterAccess
+from watch_pending.config_stops import MasterAccess
 from watch_pending.stop_idle.rest import Call, Refusal, call_masters
 
 pytestmark = pytest.mark.integration

@@ -15,7 +15,7 @@ from watch_pending.aws_errors import (
     learn,
     read_meaning,
 )
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 from watch_pending.models import Exhausted
 
 

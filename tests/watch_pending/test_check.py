@@ -8,7 +8,8 @@ import pytest
 from tests.builders import EAST, WEST, make_config, make_instance_type, make_inventory, make_place
 from watch_pending.check import check_templates
 from watch_pending.checks import Finding
-from watch_pending.config import FROM_INVENTORY, InstanceType, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import FROM_INVENTORY, InstanceType
 from watch_pending.models import InventoryWorker
 
 TYPE = replace(

@@ -21,7 +21,7 @@ from watch_pending.checks import (
     check_workers,
     longest_name,
 )
-from watch_pending.config import FROM_INVENTORY, Market, Spot
+from watch_pending.config_machines import FROM_INVENTORY, Market, Spot
 
 WORKERS = make_config(instance_types={"bld": make_instance_type(FROM_INVENTORY)})
 

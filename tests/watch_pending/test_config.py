@@ -8,14 +8,8 @@ from jinja2 import Environment, StrictUndefined
 
 from farmhand.config import Settings, load
 from farmhand.validation import validate
-from watch_pending.config import (
-    InstanceType,
-    Market,
-    Place,
-    WatchPending,
-    name_pattern_problem,
-    regex_problem,
-)
+from watch_pending.config import WatchPending, regex_problem
+from watch_pending.config_machines import InstanceType, Market, Place, name_pattern_problem
 
 EXAMPLE = Path("configs/farmhand.yml")
 VARIABLES = (

@@ -22,7 +22,8 @@ from tests.builders import (
 )
 from tests.journal import add_instance, minutes_ago
 from tests.plans import make_demand
-from watch_pending.config import Market, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import Market
 from watch_pending.demand import measure_capacity, names_in_use, own_instances
 from watch_pending.instance_queries import read_known_instances
 from watch_pending.models import Capacity, Demand, Instance, Snapshot, WorkerStatus

@@ -29,7 +29,7 @@ from tests.ledgers import (
     why_not,
 )
 from tests.plans import make_exhausted
-from watch_pending.config import Market, OnDemand, Spot
+from watch_pending.config_machines import Market, OnDemand, Spot
 from watch_pending.ledger import NO_LIMIT, Refusal
 from watch_pending.models import Instance, Offer
 

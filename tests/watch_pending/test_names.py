@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import make_instance_type, make_inventory
 from tests.plans import make_demand
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 from watch_pending.models import InventoryWorker
 from watch_pending.names import MAX_NUMBER, candidate_names, find_names
 

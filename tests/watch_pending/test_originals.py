@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from farmhand.config import Settings
 from farmhand.errors import BadInput
-from watch_pending.config import Disk, InstanceType, Place, SpotRule, WatchPending
-from watch_pending.originals import GraphiteHost, Originals, load_originals, read_json
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import Disk, InstanceType, Place, SpotRule
+from watch_pending.json_tree import read_json
+from watch_pending.originals import GraphiteHost, Originals, load_originals
 
 EXAMPLES = Path("configs/originals")
 REGIONS = ("us-east-1", "us-west-2")

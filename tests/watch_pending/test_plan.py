@@ -19,7 +19,7 @@ from tests.builders import (
     make_workers,
 )
 from tests.plans import make_launch, make_offer, make_plan, names, only, plan_for
-from watch_pending.config import Spot
+from watch_pending.config_machines import Spot
 from watch_pending.models import Cut, Plan
 from watch_pending.plan import shorten
 

@@ -18,7 +18,7 @@ from tests.builders import (
     make_spot,
 )
 from tests.plans import in_regions, make_plan, markets, only, plan_for, reasons
-from watch_pending.config import Market, Spot
+from watch_pending.config_machines import Market, Spot
 from watch_pending.models import Cut
 
 SPOT = Market.SPOT

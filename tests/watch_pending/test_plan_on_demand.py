@@ -27,7 +27,7 @@ from tests.plans import (
     reasons,
     zones,
 )
-from watch_pending.config import Market, Spot
+from watch_pending.config_machines import Market, Spot
 from watch_pending.models import Plan
 from watch_pending.plan import split_by_priority
 

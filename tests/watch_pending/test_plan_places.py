@@ -16,7 +16,7 @@ from tests.builders import (
     make_subnet,
 )
 from tests.plans import cuts, in_regions, make_exhausted, make_plan, only, plan_for, reasons, zones
-from watch_pending.config import InstanceType, Spot
+from watch_pending.config_machines import InstanceType, Spot
 from watch_pending.models import Cut
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.plans import make_outcome, make_outcomes
 from tests.worlds import Kind, World, worlds
 from watch_pending.aws_errors import Meaning, learn
-from watch_pending.config import Market
+from watch_pending.config_machines import Market
 from watch_pending.demand import names_in_use, own_instances
 from watch_pending.ledger import price_of
 from watch_pending.models import Launch, Machine, Outcome, Plan, Status

@@ -10,7 +10,7 @@ from tests.builders import (
     make_snapshot,
 )
 from tests.plans import make_plan, only, plan_for
-from watch_pending.config import Spot
+from watch_pending.config_machines import Spot
 from watch_pending.models import Cut, Exhausted
 
 BAD = Exhausted(reason="bld.j2:3: 'hostnam' is undefined", instance_type="bld")

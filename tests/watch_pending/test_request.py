@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import make_image, make_place
 from tests.plans import make_launch, make_offer
-from watch_pending.config import Disk, Market, Place
+from watch_pending.config_machines import Disk, Market, Place
 from watch_pending.models import Image, Launch
 from watch_pending.request import (
     MAX_USER_DATA_BYTES,

@@ -19,7 +19,7 @@ from tests.builders import (
     make_subnet,
 )
 from tests.plans import make_exhausted, make_launch, make_offer
-from watch_pending.config import Market, SpotRule
+from watch_pending.config_machines import Market, SpotRule
 from watch_pending.models import Exhausted, Offer, Snapshot, SpotPrice
 from watch_pending.spot import Offers, rank_spot_offers, rules_out, same_product
 

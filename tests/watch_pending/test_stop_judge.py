@@ -17,7 +17,8 @@ from tests.builders import (
     make_snapshot,
     make_workload,
 )
-from watch_pending.config import Market, StopIdle
+from watch_pending.config_machines import Market
+from watch_pending.config_stops import StopIdle
 from watch_pending.models import Instance
 from watch_pending.stop_idle.judge import judge, judge_all
 from watch_pending.stop_idle.models import Judgement, Kept, Reason, Sight, Workload

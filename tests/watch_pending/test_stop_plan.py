@@ -14,7 +14,7 @@ from tests.builders import (
     make_stop,
     make_workload,
 )
-from watch_pending.config import StopIdle
+from watch_pending.config_stops import StopIdle
 from watch_pending.stop_idle.models import Judgement, Kept, Reason, Step, StopState
 from watch_pending.stop_idle.plan import (
     decide,

@@ -18,7 +18,7 @@ from tests.builders import (
     make_stop,
     make_workload,
 )
-from watch_pending.config import StopIdle
+from watch_pending.config_stops import StopIdle
 from watch_pending.models import Instance
 from watch_pending.stop_idle.judge import judge_all
 from watch_pending.stop_idle.models import (

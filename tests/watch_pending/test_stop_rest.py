@@ -3,7 +3,7 @@
 import pytest
 
 from tests.builders import MASTER
-from watch_pending.config import MasterAccess
+from watch_pending.config_stops import MasterAccess
 from watch_pending.stop_idle.rest import Refusal, find_access, join_answers
 
 HOST = MASTER.partition(":")[0]

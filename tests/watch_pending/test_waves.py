@@ -14,7 +14,8 @@ from tests.builders import (
     make_spot,
 )
 from tests.plans import make_exhausted, make_outcomes, make_plan, only, plan_for, zones
-from watch_pending.config import Market, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_machines import Market
 from watch_pending.models import Cut, DemandPlan, Plan, Snapshot, Status
 from watch_pending.waves import settle, with_outcomes
 

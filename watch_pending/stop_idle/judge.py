@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from watch_pending.config import IDLE_S, MIN_AGE_S, WatchPending
+from watch_pending.config import WatchPending
+from watch_pending.config_stops import IDLE_S, MIN_AGE_S
 from watch_pending.demand import boots, own_instances
 from watch_pending.models import UP_STATES, Instance
 from watch_pending.stop_idle.models import Activity, Judgement, Kept, Reason, Sight

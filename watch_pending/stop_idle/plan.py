@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from watch_pending.config import StopIdle
+from watch_pending.config_stops import StopIdle
 from watch_pending.stop_idle.judge import spoken_for
 from watch_pending.stop_idle.models import (
     Activity,

@@ -15,7 +15,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from watch_pending.config import MasterAccess
+from watch_pending.config_stops import MasterAccess
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 10.0
