@@ -11,13 +11,20 @@ from typing import Any
 
 import pytest
 
+from farmhand.boundary import DEADLINE_GRACE_S
 from farmhand.db import parse_url
 from slavealloc.cli import main as slavealloc_main
 from tests.manual import ROOT, why_not_a_command
+from watch_pending.cli import main as watch_pending_main
 
 CRON = ROOT / "cron"
 CRONTABS = [CRON / "crontab", CRON / "slavealloc"]
-UNITS = sorted((CRON / "systemd").glob("*.service"))
+SERVICES = sorted((CRON / "systemd").glob("*.service"))
+TIMERS = sorted((CRON / "systemd").glob("*.timer"))
+RUNNER = CRON / "systemd/runner.service"
+ONE_RUN = CRON / "systemd/watch-pending@.service"
+# The times of a crontab, and what systemd calls them.
+CALENDAR = {"* * * * *": "minutely", "*/5 * * * *": "*:0/5"}
 SERVER = CRON / "systemd/slavealloc@.service"
 ENVIRONMENTS = sorted((CRON / "systemd").glob("*.env"))
 NGINX = sorted((CRON / "nginx").glob("*.conf"))
@@ -28,7 +35,7 @@ HIGHEST = (59, 23, 31, 12, 7)
 
 def test_every_file_is_of_a_kind_that_is_tested() -> None:
     files = {path for path in CRON.rglob("*") if path.is_file()}
-    assert files == {*CRONTABS, *UNITS, *ENVIRONMENTS, *NGINX}
+    assert files == {*CRONTABS, *SERVICES, *TIMERS, *ENVIRONMENTS, *NGINX}
 
 
 # cron
@@ -118,7 +125,7 @@ def test_every_command_line_parses(instance: str) -> None:
     assert why_not_a_command(line) is None
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("unit", [SERVER, RUNNER], ids=lambda path: path.name)
 def test_every_unit_has_what_a_service_needs(unit: Path) -> None:
     sections = read_unit(unit)
     assert set(sections) == {"Unit", "Service", "Install"}
@@ -134,11 +141,55 @@ def test_the_allocator_is_nobody_else() -> None:
 
 
 def test_the_runner_is_started_as_a_runner_is() -> None:
-    service = read_unit(CRON / "systemd/runner.service")["Service"]
+    service = read_unit(RUNNER)["Service"]
     (line,) = service["ExecStart"]
     assert why_not_a_command(line) is None
     # It halted, or a task used up its tries: what then would start it again is a boot.
     assert service["RestartPreventExitStatus"] == ["2 3"]
+
+
+def run_line(verb: str) -> str:
+    """What a timer starts for a verb."""
+    (line,) = read_unit(ONE_RUN)["Service"]["ExecStart"]
+    return line.replace("%i", verb)
+
+
+def timed_verbs() -> dict[str, str]:
+    """Verb → when its timer starts it."""
+    found = {}
+    for path in TIMERS:
+        timer = read_unit(path)["Timer"]
+        verb = re.fullmatch(r"watch-pending@([a-z-]+)\.service", timer["Unit"][0])
+        assert verb, path
+        assert path.name == f"watch-pending-{verb[1]}.timer"
+        found[verb[1]] = timer["OnCalendar"][0]
+    return found
+
+
+def test_timers_run_what_the_crontab_runs_and_when() -> None:
+    lines = [line.split(maxsplit=6) for line in crontab_lines() if "-pending" in line]
+    in_crontab = {
+        shlex.split(command)[1]: CALENDAR[" ".join(times)]
+        for *times, _, command in lines
+        if " -c " not in command
+    }
+    assert timed_verbs() == in_crontab
+
+
+@pytest.mark.parametrize("verb", sorted(timed_verbs()))
+def test_every_timer_s_command_line_parses(verb: str) -> None:
+    assert why_not_a_command(run_line(verb)) is None
+
+
+def test_a_run_that_finds_another_at_work_is_no_failure() -> None:
+    service = read_unit(ONE_RUN)["Service"]
+    assert (service["Type"], service["SuccessExitStatus"]) == (["oneshot"], ["75 143"])
+
+
+def test_no_run_is_ended_before_it_ends_itself() -> None:
+    (timeout_s,) = read_unit(ONE_RUN)["Service"]["TimeoutStartSec"]
+    deadline_s = watch_pending_main.commands["run"].make_context("run", []).params["deadline_s"]
+    assert int(timeout_s) > deadline_s + DEADLINE_GRACE_S
 
 
 @pytest.mark.parametrize("instance", PORTS)
