@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 from pydantic import ConfigDict, Field, SecretStr
 
 from farmhand.errors import BadInput
-from farmhand.validation import Problem, SecretUrl, validate
+from farmhand.validation import NonEmpty, PositiveInt, Problem, SecretUrl, validate
 from farmhand.yaml_tree import expand, merge, read_yaml
 
 SECTIONS: Mapping[str, str] = {
@@ -25,11 +25,23 @@ Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GraphiteHost:
+    """Where metrics are sent, in Graphite's plain text."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    host: NonEmpty
+    port: PositiveInt = 2003
+    prefix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Top:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     farm: Annotated[str, Field(pattern=FARM_NAME)]
     database: SecretUrl | None = None
+    graphite: tuple[GraphiteHost, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +51,7 @@ class Settings:
     path: Path
     farm: str
     database: SecretStr | None = None
+    graphite: tuple[GraphiteHost, ...] = ()
     sections: Mapping[str, object] = field(default_factory=dict)
 
     def section(self, kind: type[Kind]) -> Kind:
@@ -82,7 +95,13 @@ def load(
     incomplete = {unset[0] for unset in expanded.unset}
     complete = {name: each for name, each in sections.items() if name not in incomplete}
     top = cast("_Top", top)
-    return Settings(path=path, farm=top.farm, database=top.database, sections=complete)
+    return Settings(
+        path=path,
+        farm=top.farm,
+        database=top.database,
+        graphite=top.graphite,
+        sections=complete,
+    )
 
 
 def _section_type(name: str) -> type[Any]:

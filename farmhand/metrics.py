@@ -1,7 +1,7 @@
 """A run's numbers as a Prometheus textfile, and to Graphite where one is configured."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from farmhand.errors import BadInput
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, Metric
+    from prometheus_client.registry import Collector
+
+    from farmhand.config import GraphiteHost
 
 log = logging.getLogger(__name__)
 LAST_SUCCESS = "farmhand_last_success_timestamp_seconds"
@@ -18,12 +21,16 @@ LAST_SUCCESS = "farmhand_last_success_timestamp_seconds"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """One number with its labels; `name` without the `farmhand_` in front."""
+    """One number with its labels; `name` without the `farmhand_` in front.
+
+    `graphite` is the path that the original tools had for it; those of one path add up.
+    """
 
     name: str
     help: str
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
+    graphite: str = ""
 
 
 def run_samples(
@@ -71,15 +78,51 @@ def write_textfile(path: Path, samples: Iterable[Sample]) -> None:
         raise BadInput(f"metrics textfile {path}: {err.strerror}") from err
 
 
-def push_to_graphite(host: str, port: int, prefix: str, samples: Iterable[Sample]) -> None:
+def push_to_graphite(hosts: "Iterable[GraphiteHost]", samples: Sequence[Sample]) -> None:
     """Send the numbers in Graphite's plain protocol; a Graphite that is away costs a warning."""
     from prometheus_client.bridge.graphite import GraphiteBridge
 
-    bridge = GraphiteBridge((host, port), registry=_make_registry(samples), timeout_seconds=10)
-    try:
-        bridge.push(prefix)
-    except OSError as err:
-        log.warning("graphite %s:%s: %s", host, port, err)
+    parts: list[tuple[str, Collector]] = [("", _make_registry(samples))]
+    parts += [(path, _Leaves(values)) for path, values in group_by_path(samples).items()]
+    for host in hosts:
+        address = (host.host, host.port)
+        try:
+            for path, part in parts:
+                bridge = GraphiteBridge(address, registry=part, timeout_seconds=10)
+                bridge.push(".".join(filter(None, [host.prefix, path])))
+        except OSError as err:
+            log.warning("graphite %s:%s: %s", *address, err)
+
+
+def group_by_path(samples: Iterable[Sample]) -> dict[str, dict[str, float]]:
+    """Add up the samples that have a path of their own in Graphite: parent → leaf → sum; pure.
+
+    >>> group_by_path([Sample(name="n", help="", value=2, graphite="stopped.bld")] * 2)
+    {'stopped': {'bld': 4}}
+    """
+    groups: dict[str, dict[str, float]] = {}
+    for sample in samples:
+        if sample.graphite:
+            parent, _, leaf = sample.graphite.rpartition(".")
+            leaves = groups.setdefault(parent, {})
+            leaves[leaf] = leaves.get(leaf, 0) + sample.value
+    return groups
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaves:
+    """The numbers below one path, as the bridge collects them: it allows no dots in a name."""
+
+    values: Mapping[str, float]
+
+    def collect(self) -> "Iterable[Metric]":
+        """Give them as one metric's samples."""
+        from prometheus_client import Metric
+
+        metric = Metric("farmhand", "", "gauge")
+        for leaf, value in self.values.items():
+            metric.add_sample(leaf, {}, value)
+        yield metric
 
 
 def _make_registry(samples: Iterable[Sample]) -> "CollectorRegistry":

@@ -17,8 +17,8 @@ from slavealloc.import_plan import State, find_dangling, plan_import
 from tests import builders, plans
 from tests.manual import DOCS, PAGES, ROOT, first_words, make_slug, read_sections
 from watch_pending import check, checks, config, originals, report
-from watch_pending.models import Plan, Status
-from watch_pending.run import HELP, make_samples
+from watch_pending.models import Status
+from watch_pending.samples import make_samples
 from watch_pending.userdata import make_fields, read_template, render_user_data
 
 ENVIRON = {"SCHEDULER_DB_PASSWORD": "secret"}
@@ -73,10 +73,14 @@ def keys_in(document: object) -> Iterator[str]:
 def test_every_metric_is_documented_and_no_other() -> None:
     samples = [
         *run_samples(command="c", verb="v", exit_code=0, seconds=1.0, now=builders.NOW),
-        *make_samples(0, Plan(), [], {"RunInstances": 1}),
+        *make_samples(
+            builders.make_snapshot(instances=builders.make_instances(1)),
+            plans.plan_for(),
+            [plans.make_outcome()],
+            {"RunInstances": 1},
+        ),
     ]
     names = {f"farmhand_{sample.name}" for sample in samples}
-    names |= {f"farmhand_watch_pending_{name}" for name in HELP}
     assert LAST_SUCCESS in names
     assert set(first_words(watch_pending_section("Metrics"))) == names
 

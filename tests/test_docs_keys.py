@@ -16,6 +16,7 @@ from watch_pending import config, config_machines, config_stops, originals
 
 KEYS: Mapping[str, type[Any]] = {
     "Top level": farmhand_config._Top,
+    "graphite[]": farmhand_config.GraphiteHost,
     "watch_pending": config.WatchPending,
     "masters.NAME": config_stops.MasterAccess,
     "stop_idle": config_stops.StopIdle,

@@ -153,6 +153,8 @@ def _read_instance(item: "InstanceTypeDef", region: str) -> Instance:
         farm=tags.get(FARM_TAG),
         moz_state=tags.get(STATE_TAG, ""),
         loaned_to=tags.get(LOAN_TAG, ""),
+        virtualization=item.get("VirtualizationType", ""),
+        root_device=item.get("RootDeviceType", ""),
     )
 
 
@@ -238,6 +240,7 @@ def _read_image(item: "ImageTypeDef", region: str) -> Image:
         created=_read_created(tags.get("moz-created", ""), item.get("CreationDate", "")),
         instance_type=tags.get(TYPE_TAG),
         ebs_root=item.get("RootDeviceType", "ebs") == "ebs",
+        virtualization=item.get("VirtualizationType", "hvm"),
     )
 
 

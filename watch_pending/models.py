@@ -73,8 +73,9 @@ class Machine:
 class Instance(Machine):
     """An EC2 instance, whoever owns it. Source: DescribeInstances.
 
-    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`. The last three are the
-    farm database's; its own clock says what "recently" is: within `round_gap_s`.
+    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`; `virtualization` and
+    `root_device` are empty where only the farm database knows it. The last three are the farm
+    database's; its own clock says what "recently" is: within `round_gap_s`.
     """
 
     instance_id: str
@@ -83,6 +84,8 @@ class Instance(Machine):
     farm: str | None
     moz_state: str = "ready"
     loaned_to: str = ""
+    virtualization: str = ""
+    root_device: str = ""
     last_connected_at: datetime | None = None
     connected_since: datetime | None = None
     connected_recently: bool = False
@@ -121,7 +124,7 @@ class Subnet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """An AMI that can be launched. Source: DescribeImages."""
+    """An AMI that can be launched."""
 
     ami: str
     region: str
@@ -129,6 +132,7 @@ class Image:
     created: datetime
     instance_type: str | None = None
     ebs_root: bool = True
+    virtualization: str = "hvm"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,8 +168,7 @@ class Snapshot:
     """All that a decision rests on, read once.
 
     `workers` is None where the scheduler database does not know who is connected (before 0.9).
-    `generation` was read before everything else; a plan is void once it has moved. `stopping` are
-    machines on their way out: instance id → name.
+    `generation` was read first; a plan is void once it has moved. `stopping`: instance id → name.
     """
 
     farm: str

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar, cast
 
 from pydantic import Field, SecretStr
 
-from farmhand.config import FARM_NAME, Settings
+from farmhand.config import FARM_NAME, GraphiteHost, Settings
 from farmhand.errors import BadInput
 from farmhand.validation import (
     Count,
@@ -24,13 +24,12 @@ from watch_pending import config, config_machines
 from watch_pending.json_tree import read_json
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
+JOB = ".releng.aws.aws_watch_pending"
 Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GraphiteHost:
-    """Where metrics are sent, in Graphite's plain text."""
-
+class _GraphiteHost:
     host: NonEmpty
     port: PositiveInt = 2003
     prefix: str = ""
@@ -40,7 +39,6 @@ class GraphiteHost:
 class Originals:
     """What the original's files say beyond WatchPending; None where they don't."""
 
-    graphite_hosts: tuple[GraphiteHost, ...] = ()
     syslog_address: str | None = None
     getcert_server: str | None = None
     deploy_username: str | None = None
@@ -52,6 +50,7 @@ class Originals:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Secrets(Originals):
     db: SecretUrl
+    graphite_hosts: tuple[_GraphiteHost, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,12 +137,13 @@ def load_originals(
     types = {name: _load_type(path) for name, path in paths.items() if path.is_file()}
     sections = {
         "watch_pending": _convert(original, secrets.db, types, regions),
-        "originals": _extras(original, secrets),
+        "originals": _extras(secrets),
     }
     farm = environ.get("FARMHAND_FARM") or "default"
     if not re.fullmatch(FARM_NAME, farm):
         raise BadInput(f"$FARMHAND_FARM: expected text that matches {FARM_NAME}, got {farm!r}")
-    return Settings(path=cfg_path, farm=farm, sections=sections)
+    graphite = _graphite_hosts(original, secrets)
+    return Settings(path=cfg_path, farm=farm, graphite=graphite, sections=sections)
 
 
 def _load_type(path: Path) -> config_machines.InstanceType:
@@ -199,16 +199,25 @@ def _rule(rule: _Rule) -> config_machines.SpotRule:
     )
 
 
-def _extras(original: _Config, secrets: _Secrets) -> Originals:
-    extras = {each.name: getattr(secrets, each.name) for each in fields(Originals)}
+def _extras(secrets: _Secrets) -> Originals:
+    return Originals(**{each.name: getattr(secrets, each.name) for each in fields(Originals)})
+
+
+def _graphite_hosts(original: _Config, secrets: _Secrets) -> tuple[GraphiteHost, ...]:
+    """List where metrics go; the original itself knew what follows a prefix of its secrets."""
+    hosts = [
+        GraphiteHost(host=each.host, port=each.port, prefix=f"{each.prefix}{JOB}".lstrip("."))
+        for each in secrets.graphite_hosts
+    ]
     if original.graphite_host is not None:
-        host = GraphiteHost(
-            host=original.graphite_host,
-            port=original.graphite_port,
-            prefix=original.graphite_prefix,
+        hosts.append(
+            GraphiteHost(
+                host=original.graphite_host,
+                port=original.graphite_port,
+                prefix=original.graphite_prefix,
+            )
         )
-        extras["graphite_hosts"] = (*secrets.graphite_hosts, host)
-    return Originals(**extras)
+    return tuple(hosts)
 
 
 def _names(hostname: str | None) -> str | Mapping[config_machines.Market, str]:

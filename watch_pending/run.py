@@ -1,7 +1,7 @@
 """One run: gather → plan → apply → report."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,16 +9,24 @@ from farmhand.command import Result, Run
 from farmhand.db import FarmDb, format_url
 from farmhand.errors import ExitCode, Locked
 from farmhand.logs import add_syslog
-from farmhand.metrics import Sample, push_to_graphite
+from farmhand.metrics import push_to_graphite
 from farmhand.output import print_json
 from farmhand.recorded import Record, recorded
 from farmhand.state import exclusive, make_writable
 from watch_pending import gather, instance_queries
 from watch_pending.buildermap import Rule, compile_buildermap, match_builder
-from watch_pending.models import Cloud, Outcome, PendingRequests, Plan, Snapshot, Status
+from watch_pending.models import (
+    Cloud,
+    Outcome,
+    PendingRequests,
+    Plan,
+    Snapshot,
+    Status,
+)
 from watch_pending.pace import BURST, Pace
 from watch_pending.plan import plan_launches, shorten
 from watch_pending.report import count_by_status, plan_to_json, print_plan
+from watch_pending.samples import BROKEN, make_samples
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.waves import settle, with_outcomes
 
@@ -54,7 +62,7 @@ def run_once(run: Run, settings: WatchPendingSettings) -> Result:
         database = settings.open_database(reading=False)
         with recorded(database, run) as record:
             record.result = _run(run, settings, database, record)
-    _push(settings, record.result)
+    push_to_graphite(settings.graphite, record.result.samples)
     return record.result
 
 
@@ -234,54 +242,5 @@ def summarize(sight: Sight, plan: Plan, outcomes: Sequence[Outcome], *, planned:
             "why_not": list(dict.fromkeys(reasons)),
             "errors": list(dict.fromkeys(o.reason for o in outcomes if o.status in BROKEN)),
         },
-        samples=tuple(make_samples(pending, plan, outcomes, calls)),
+        samples=tuple(make_samples(sight.snapshot, plan, outcomes, calls)),
     )
-
-
-BROKEN = {Status.FAILED, Status.UNKNOWN}
-
-
-def make_samples(
-    pending: int, plan: Plan, outcomes: Sequence[Outcome], calls: Mapping[str, int]
-) -> list[Sample]:
-    """Format a run's numbers as metrics; pure."""
-    samples = [Sample(name="pending", help="Requests that wait.", value=pending)]
-    by_type: dict[str, dict[str, int]] = {}
-    for item in plan.demands:
-        totals = by_type.setdefault(item.demand.instance_type, dict.fromkeys(HELP, 0))
-        totals["matched"] += item.demand.pending
-        totals["need"] += item.need
-        totals["unmet"] += item.unmet
-        totals["idle"] += item.capacity.idle
-        totals["in_flight"] += item.capacity.in_flight
-    for outcome in outcomes:
-        totals = by_type[outcome.launch.instance_type]
-        totals["launched"] += outcome.status is Status.LAUNCHED
-        totals["failed"] += outcome.status in BROKEN
-    samples += [
-        Sample(name=name, help=HELP[name], value=value, labels={"instance_type": instance_type})
-        for instance_type, totals in sorted(by_type.items())
-        for name, value in totals.items()
-    ]
-    samples += [
-        Sample(name="api_calls", help="EC2 calls of the run.", value=n, labels={"action": action})
-        for action, n in calls.items()
-    ]
-    return [replace(sample, name=f"watch_pending_{sample.name}") for sample in samples]
-
-
-HELP = {
-    "matched": "Requests that wait and that machines of this type serve.",
-    "idle": "Idle machines.",
-    "in_flight": "Machines that boot, or are between two rounds.",
-    "need": "Machines needed.",
-    "launched": "Machines the run launched.",
-    "failed": "Launches that failed, or brought no answer.",
-    "unmet": "Machines needed that nothing was started for.",
-}
-
-
-def _push(settings: WatchPendingSettings, result: Result) -> None:
-    """Send the metrics where the original's secrets file says."""
-    for host in settings.originals.graphite_hosts if settings.originals else ():
-        push_to_graphite(host.host, host.port, host.prefix, result.samples)

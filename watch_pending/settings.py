@@ -41,6 +41,7 @@ class WatchPendingSettings:
     database_embedded: bool
     state_directory: Path
     remaining_s: Callable[[], float]
+    graphite: tuple[config.GraphiteHost, ...] = ()
     database_timeout_s: float = FARM_DB_TIMEOUT_S
     certificate_directory: Path | None = None
 
@@ -138,5 +139,6 @@ def load_settings(run: Run, secrets: Path | None, regions: tuple[str, ...]) -> W
         database_embedded=embedded,
         state_directory=find_state_directory(run.environ),
         remaining_s=run.remaining_s,
+        graphite=settings.graphite,
         database_timeout_s=min(FARM_DB_TIMEOUT_S, run.deadline_s),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from farmhand.config import GraphiteHost
 from farmhand.errors import BadInput
 from farmhand.metrics import Sample, push_to_graphite, run_samples, write_textfile
 
@@ -97,11 +98,15 @@ def test_a_textfile_in_no_directory_is_bad_input(tmp_path: Path) -> None:
         write_textfile(tmp_path / "none" / "run.prom", samples(0))
 
 
+def graphite(server: socket.socket, prefix: str = "") -> GraphiteHost:
+    return GraphiteHost(host="127.0.0.1", port=server.getsockname()[1], prefix=prefix)
+
+
 @pytest.mark.integration
 def test_graphite_gets_a_line_a_number_under_its_prefix() -> None:
     labelled = Sample(name="need", help="H.", value=3, labels={"instance_type": "bld-linux64"})
     with socket.create_server(("127.0.0.1", 0)) as server:
-        push_to_graphite("127.0.0.1", server.getsockname()[1], "releng.aws", [labelled])
+        push_to_graphite([graphite(server, "releng.aws")], [labelled])
         connection, _ = server.accept()
         with connection, connection.makefile() as file:
             name, value, _stamp = file.readline().split()
@@ -111,7 +116,7 @@ def test_graphite_gets_a_line_a_number_under_its_prefix() -> None:
 @pytest.mark.integration
 def test_a_graphite_that_is_away_costs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+        host = graphite(server)
     with caplog.at_level(logging.WARNING):
-        push_to_graphite("127.0.0.1", port, "", samples(0))
-    assert f"graphite 127.0.0.1:{port}" in caplog.text
+        push_to_graphite([host], samples(0))
+    assert f"graphite 127.0.0.1:{host.port}" in caplog.text

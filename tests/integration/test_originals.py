@@ -3,12 +3,13 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import yaml
 
 from farmhand.tables.records import schema_info
+from tests.builders import WEST
 from tests.farm import BUILD, TRY, Farm
 from tests.journal import read, runs
 from tests.old_farm import OldFarm
@@ -29,16 +30,20 @@ def listening() -> Iterator[tuple[int, list[str]]]:
     lines: list[str] = []
 
     def take() -> None:
-        connection, _ = server.accept()
-        with connection, connection.makefile() as file:
-            lines.extend(file.read().splitlines())
+        with suppress(OSError):  # shut down below
+            while True:
+                connection, _ = server.accept()
+                with connection, connection.makefile() as file:
+                    lines.extend(file.read().splitlines())
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(30)
         thread = threading.Thread(target=take)
         thread.start()
-        yield server.getsockname()[1], lines
-        thread.join()
+        try:
+            yield server.getsockname()[1], lines
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def test_the_seeds_command_line_launches_spot_and_on_demand(old: OldFarm) -> None:
@@ -126,9 +131,27 @@ def test_a_metric_reaches_every_graphite_host(old: OldFarm) -> None:
         old.cfg |= {"graphite_host": "127.0.0.1", "graphite_port": other_port}
         assert old.run().code == 0
     numbers = {line.split()[0]: float(line.split()[1]) for line in lines}
-    assert numbers["releng.farmhand_watch_pending_pending"] == 2
-    assert numbers["releng.farmhand_watch_pending_launched.instance_type.bld-linux64"] == 2
+    prefix = "releng.releng.aws.aws_watch_pending"
+    assert numbers[f"{prefix}.farmhand_watch_pending_pending"] == 2
+    assert numbers[f"{prefix}.farmhand_watch_pending_launched.instance_type.bld-linux64"] == 2
     assert "farmhand_watch_pending_pending 2.0" in {line.rpartition(" ")[0] for line in other_lines}
+
+
+def test_a_number_that_the_original_had_keeps_its_name(old: OldFarm) -> None:
+    old.farm.add_pending(BUILD, 2)
+    old.farm.add_pending("Something else")
+    with listening() as (port, lines):
+        old.secrets["graphite_hosts"] = [{"host": "127.0.0.1", "port": port, "prefix": "prod"}]
+        assert (old.run().code, old.run().code) == (0, 0)
+    path = "prod.releng.aws.aws_watch_pending"
+    originals = {line.rpartition(" ")[0] for line in lines if "farmhand" not in line}
+    kind = f"{WEST}.bld-linux64.c7i-xlarge.spot.hvm.ebs"
+    assert originals == {
+        f"{path}.pending 3.0",
+        f"{path}.aws_pending 2.0",
+        f"{path}.started.{kind} 2.0",
+        f"{path}.running.{kind} 2.0",
+    }
 
 
 def test_a_graphite_that_is_away_costs_a_warning(old: OldFarm) -> None:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farmhand.config import Settings
+from farmhand.config import GraphiteHost, Settings
 from farmhand.errors import BadInput
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import Disk, InstanceType, Place, SpotRule
 from watch_pending.json_tree import read_json
-from watch_pending.originals import GraphiteHost, Originals, load_originals
+from watch_pending.originals import Originals, load_originals
 
 EXAMPLES = Path("configs/originals")
 REGIONS = ("us-east-1", "us-west-2")
@@ -291,8 +291,8 @@ def test_the_graphite_host_of_the_cfg_joins_those_of_the_secrets(files: Files) -
     files.write(files.cfg, {"buildermap": {"^Linux": "bld"}, "graphite_host": "b"})
     hosts_of_secrets = [{"host": "a", "prefix": "p"}]
     files.write(files.secrets, {"db": "sqlite://", "graphite_hosts": hosts_of_secrets})
-    hosts = files.load().section(Originals).graphite_hosts
-    assert hosts == (GraphiteHost(host="a", prefix="p"), GraphiteHost(host="b"))
+    of_secrets = GraphiteHost(host="a", prefix="p.releng.aws.aws_watch_pending")
+    assert files.load().graphite == (of_secrets, GraphiteHost(host="b"))
 
 
 def test_the_other_secrets_are_hidden_in_repr(files: Files) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from farmhand.metrics import Sample
@@ -117,10 +118,20 @@ def make_stop_samples(
     )
     by_action: Counter[tuple[str, ...]] = Counter({(a,): count for a, count in calls.items()})
     return [
-        *_count("stopped", "Machines the run stopped.", ("instance_type", "reason"), stopped),
+        *map(
+            _as_the_original,
+            _count("stopped", "Machines the run stopped.", ("instance_type", "reason"), stopped),
+        ),
         *_count("kept", "Machines that stay, and why.", ("instance_type", "verdict"), kept),
         *_count("api_calls", "EC2 calls of the run.", ("action",), by_action),
     ]
+
+
+def _as_the_original(stopped: Sample) -> Sample:
+    """Give the path that the original had for it: impaired machines apart from others."""
+    impaired = stopped.labels["reason"] == Reason.IMPAIRED
+    name = "impaired" if impaired else "stopped"
+    return replace(stopped, graphite=f"{name}.{stopped.labels['instance_type']}")
 
 
 def _count(

@@ -10,6 +10,7 @@ from functools import partial
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb, format_url, read_clock
 from farmhand.errors import ExitCode, Locked, Unavailable
+from farmhand.metrics import push_to_graphite
 from farmhand.output import print_json
 from farmhand.recorded import Record, recorded
 from farmhand.state import exclusive, make_writable
@@ -87,6 +88,7 @@ def stop_once(run: Run, settings: WatchPendingSettings, only: Only) -> Result:
         database = settings.open_database(reading=False)
         with recorded(database, run) as record:
             record.result = _stop(run, settings, database, record, only)
+    push_to_graphite(settings.graphite, record.result.samples)
     return record.result
 
 
