@@ -16,6 +16,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.functions import FunctionElement
 
 from farmhand.errors import BadInput, FarmError, Unavailable
+from farmhand.pool import spare_round_trips
 from farmhand.state import find_state_directory
 from farmhand.tables import launches, metadata, records
 from farmhand.tables.base import UtcDateTime
@@ -128,9 +129,10 @@ def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engin
         url,
         connect_args=options,
         isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
         pool_recycle=POOL_RECYCLE_S,
+        pool_reset_on_return=None,
     )
+    spare_round_trips(engine)
     if read_only:
         sa.event.listen(engine, "begin", _set_read_only)
     return engine
