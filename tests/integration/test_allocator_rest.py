@@ -18,7 +18,7 @@ from tests.allocators import (
     make_places_database,
     running_allocator,
 )
-from tests.integration.conftest import KINDS
+from tests.integration.conftest import POSTGRESQL
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +48,7 @@ MASTER_FIELDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", POSTGRESQL])
 def api(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Allocator]:

@@ -30,6 +30,12 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 THREADS = 8
 
 
+@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database, each time."""
+    return str(request.param)
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     """An empty database."""

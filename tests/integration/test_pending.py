@@ -43,6 +43,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database, each time."""
+    return str(request.param)
+
+
 def test_the_shape_is_told_by_looking(scheduler: SchedulerDatabase) -> None:
     with scheduler.reader.connect() as connection:
         found = detect_shape(connection)

@@ -31,7 +31,8 @@ RUNNER = {
 STOP_IDLE = {"idle_s": {"spot": 1}, "min_age_s": {"spot": 1}}
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+# `make demo` is this on SQLite.
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.soak), "mariadb"])
 def databases(request: pytest.FixtureRequest) -> Iterator[tuple[str | None, str | None]]:
     """The scheduler's database and the farm's; None is SQLite as it comes."""
     if request.param == "sqlite":
