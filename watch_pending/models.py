@@ -121,7 +121,7 @@ class Subnet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """An AMI that can be launched. Source: DescribeImages."""
+    """An AMI, and the `resolve:ssm:…` that stand for it. Source: DescribeImages, GetParameters."""
 
     ami: str
     region: str
@@ -129,13 +129,14 @@ class Image:
     created: datetime
     instance_type: str | None = None
     ebs_root: bool = True
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cloud:
     """What EC2 says. `lost` are regions of which not all is known: region → why.
 
-    `listed` are the regions whose instances are known.
+    `listed` are the regions whose instances are known, `unresolved` is as in a Snapshot.
     """
 
     instances: tuple[Instance, ...] = ()
@@ -144,6 +145,7 @@ class Cloud:
     subnets: tuple[Subnet, ...] = ()
     images: tuple[Image, ...] = ()
     lost: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +167,7 @@ class Snapshot:
 
     `workers` is None where the scheduler database does not know who is connected (before 0.9).
     `generation` was read before everything else; a plan is void once it has moved. `stopping` are
-    machines on their way out: instance id → name.
+    machines on their way out: instance id → name; `unresolved`, (region, `resolve:ssm:…`) → why.
     """
 
     farm: str
@@ -179,6 +181,7 @@ class Snapshot:
     subnets: tuple[Subnet, ...] = ()
     images: tuple[Image, ...] = ()
     lost_regions: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[tuple[str, str], str] = field(default_factory=dict)
     exhausted: tuple[Exhausted, ...] = ()
     launched_this_run: int = 0
     stopping: Mapping[str, str] = field(default_factory=dict)
