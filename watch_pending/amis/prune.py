@@ -1,6 +1,5 @@
 """One run of `amis prune`: gather → plan → apply → report."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -28,8 +27,6 @@ from watch_pending.ssm import read_parameters
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
-
-log = logging.getLogger("watch-pending")
 
 
 def prune_once(run: Run, settings: WatchPendingSettings, keep_last: int) -> Result:
@@ -100,9 +97,6 @@ def _find_named(aws: Aws, region: str, watch: WatchPending) -> Iterator[Use]:
 def _report(
     run: Run, shelf: Shelf, keep_last: int, plan: PrunePlan, outcomes: tuple[PruneOutcome, ...]
 ) -> None:
-    for each in outcomes:
-        level = logging.ERROR if each.fate is Fate.FAILED else logging.INFO
-        log.log(level, "%s %s %s: %s", each.region, each.snapshot or each.ami, each.fate, each.why)
     if run.json:
         print_json(prune_to_json(shelf.farm, run.now, keep_last, plan, outcomes))
     elif run.speaks:

@@ -27,16 +27,26 @@ def prune_all(run: Run, aws: Aws, farm: str, plan: PrunePlan) -> tuple[PruneOutc
     clients = {region: aws.reader(region) for region in regions}
 
     def prune_region(region: str) -> list[PruneOutcome]:
-        outcomes: list[PruneOutcome] = []
-        for orphan in (each for each in plan.orphans if each.region == region):
-            ami = orphan.pruned_ami or ""
-            outcomes.append(_delete(run, clients[region], orphan.snapshot, ami, None))
-        for item in (each for each in plan.prune if each.image.region == region):
-            outcomes += _prune(run, clients[region], farm, item)
+        outcomes = []
+        for outcome in _prune_region(run, clients[region], farm, plan):
+            level = logging.ERROR if outcome.fate is Fate.FAILED else logging.INFO
+            what = outcome.snapshot or outcome.ami
+            log.log(level, "%s: %s %s %s", region, what, outcome.fate, outcome.why)
+            outcomes.append(outcome)
         return outcomes
 
     with ThreadPoolExecutor(max_workers=REGIONS_AT_ONCE) as pool:
         return tuple(outcome for found in pool.map(prune_region, regions) for outcome in found)
+
+
+def _prune_region(
+    run: Run, client: "EC2Client", farm: str, plan: PrunePlan
+) -> Iterator[PruneOutcome]:
+    region = client.meta.region_name
+    for orphan in (each for each in plan.orphans if each.region == region):
+        yield _delete(run, client, orphan.snapshot, orphan.pruned_ami or "", None)
+    for item in (each for each in plan.prune if each.image.region == region):
+        yield from _prune(run, client, farm, item)
 
 
 def _prune(run: Run, client: "EC2Client", farm: str, item: Pruned) -> Iterator[PruneOutcome]:
