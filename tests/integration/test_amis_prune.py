@@ -93,9 +93,11 @@ def test_what_is_in_use_stays(farm: Farm) -> None:
     run, launched, named, parameter, template = (add(farm, age) for age in range(2, 7))
     client = make_client(farm.ec2)
     client.run_instances(ImageId=run, InstanceType="c5.large", MinCount=1, MaxCount=1)
-    client.create_launch_template(LaunchTemplateName="t", LaunchTemplateData={"ImageId": template})
+    client.create_launch_template(
+        LaunchTemplateName="template", LaunchTemplateData={"ImageId": template}
+    )
     client.create_launch_template_version(
-        LaunchTemplateName="t", LaunchTemplateData={"ImageId": newest}
+        LaunchTemplateName="template", LaunchTemplateData={"ImageId": newest}
     )
     make_ssm_client(farm.ec2).put_parameter(Name="/golden", Value=parameter, Type="String")
     place = farm.watch["instance_types"][BLD]["regions"][EAST]
@@ -183,6 +185,7 @@ def test_a_region_of_which_anything_is_missing_is_left_alone(farm: Farm, action:
         place["ami"] = "resolve:ssm:/golden"
     farm.ec2.add_fault(action=action, region=WEST, code="UnauthorizedOperation")
     done = prune(farm)
+    farm.ec2.clear_faults()
     assert (done.code, len(images(farm)), len(images(farm, WEST))) == (3, 1, 2)
 
 
