@@ -28,7 +28,7 @@ READS_AT_ONCE = 16
 READS_SHARE = 0.5
 READS_AT_MOST_S = 45.0
 PARAMETERS = "parameters"
-SPARED = {PARAMETERS}
+SPARED = {PARAMETERS}  # only some instance types need them
 
 
 def open_aws(originals: "Originals | None") -> ec2.Aws:
@@ -50,8 +50,8 @@ def open_aws(originals: "Originals | None") -> ec2.Aws:
 class Answers:
     """What the regions said: by kind of read; `complete` are the (region, kind) that are whole.
 
-    `lost` are regions of which not all is known: region → why. What is missing of SPARED costs a
-    region nothing else: `missed`, (region, kind) → why.
+    `missed` are the others: (region, kind) → why. `lost` are regions of which something is missed
+    that is not SPARED: region → why.
     """
 
     found: Mapping[str, list[Any]]
@@ -137,8 +137,7 @@ def read_regions(
             lost.setdefault(region, reason)
     for region, reason in lost.items():
         log.error("region %s is left out: %s", region, reason)
-    spared = {key: reason for key, reason in missed.items() if key[1] in SPARED}
-    return Answers(found=found, complete=frozenset(complete), lost=lost, missed=spared)
+    return Answers(found=found, complete=frozenset(complete), lost=lost, missed=missed)
 
 
 def _make_clients(

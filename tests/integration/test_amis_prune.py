@@ -1,5 +1,6 @@
 """`amis prune`: what goes, what stays, what fails, and what a killed run leaves."""
 
+import fcntl
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,14 @@ def test_launch_templates_that_cannot_be_read_cost_a_warning(farm: Farm) -> None
     done = prune(farm)
     assert (done.code, fates(done)) == (0, {"deregistered": 1, "deleted": 1})
     assert "launch templates can't be read" in done.err
+
+
+def test_one_run_at_a_time(farm: Farm) -> None:
+    lock = farm.directory / "state/watch-pending-amis-prune.lock"
+    lock.parent.mkdir()
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert prune(farm).code == 75
 
 
 # Killed
