@@ -29,7 +29,7 @@ def describe_own_images(client: "EC2Client") -> Iterator["ImageTypeDef"]:
     """List every AMI of the account in a region, as EC2 shows it."""
     with calling("DescribeImages", client.meta.region_name):
         pages = client.get_paginator("describe_images").paginate(
-            Owners=["self"], PaginationConfig={"PageSize": PAGE}
+            Owners=["self"], IncludeDisabled=True, PaginationConfig={"PageSize": PAGE}
         )
         for page in pages:
             yield from page["Images"]

@@ -30,8 +30,9 @@ def prune_all(run: Run, aws: Aws, farm: str, plan: PrunePlan) -> tuple[PruneOutc
         outcomes = []
         for outcome in _prune_region(run, clients[region], farm, plan):
             level = logging.ERROR if outcome.fate is Fate.FAILED else logging.INFO
-            what = outcome.snapshot or outcome.ami
-            log.log(level, "%s: %s %s %s", region, what, outcome.fate, outcome.why)
+            what = outcome.snapshot or "itself"
+            why = f": {outcome.why}" if outcome.why else ""
+            log.log(level, "%s %s: %s %s%s", region, outcome.ami, what, outcome.fate, why)
             outcomes.append(outcome)
         return outcomes
 
