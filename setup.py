@@ -59,13 +59,13 @@ setup(
     extras_require={
         # The newest Buildbot is tried by `make newest-buildbot`; here it is pinned.
         "test": [
-            "boto3-stubs[ec2]",
+            "boto3-stubs[ec2,s3,ssm]",
             "buildbot==4.3.0",
             "buildbot-worker==4.3.0",
             "buildbot-www==4.3.0",
             "cryptography",
             "hypothesis>=6.150",
-            "moto[ec2,server]==5.2.5",
+            "moto[ec2,s3,server,ssm]==5.2.5",
             "mypy==2.4.*",
             "pytest>=9",
             "pytest-socket>=0.7",

@@ -13,6 +13,8 @@ from tests import ec2_control
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
 
 EAST = "us-east-1"
 
@@ -32,6 +34,28 @@ def make_client(
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
         config=config,
+    )
+
+
+def make_ssm_client(ec2: ec2_control.Ec2Server, region: str = EAST) -> SSMClient:
+    return boto3.client(
+        "ssm",
+        region,
+        endpoint_url=ec2.url,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def make_s3_client(ec2: ec2_control.Ec2Server) -> S3Client:
+    return boto3.client(
+        "s3",
+        EAST,
+        endpoint_url=ec2.url,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}),
     )
 
 

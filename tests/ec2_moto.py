@@ -33,7 +33,7 @@ STATE_CODES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageSpec:
-    """An AMI of our own account to make."""
+    """An AMI of our own account to make; `more_disks` are EBS disks beside the root."""
 
     region: str
     name: str
@@ -45,6 +45,8 @@ class ImageSpec:
     state: str = "available"
     size_gib: int = 8
     platform: str | None = None
+    root_device_type: str = "ebs"
+    more_disks: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,21 +82,31 @@ class InstancePoke:
 
 
 class FarmAmi(Ami):  # type: ignore[misc]  # mypy is told to skip moto
-    """An AMI whose root disk has a chosen size; moto's are all 15 GiB."""
+    """An AMI with the disks that were chosen; moto's have all one of 15 GiB."""
 
     size_gib = 8
+    more_snapshots: tuple[str, ...] = ()
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
-        """The root disk, as AWS describes one made from a snapshot."""
-        ebs = {
-            "SnapshotId": self.ebs_snapshot.id,
+        """The disks, as AWS describes those made from snapshots; an instance store has none."""
+        if self.root_device_type != "ebs":
+            return []
+        names = [self.root_device_name, *(f"/dev/sd{letter}" for letter in "fghij")]
+        snapshots = [self.ebs_snapshot.id, *self.more_snapshots]
+        return [
+            {"DeviceName": name, "Ebs": self._disk(snapshot)}
+            for name, snapshot in zip(names, snapshots, strict=False)
+        ]
+
+    def _disk(self, snapshot: str) -> dict[str, Any]:
+        return {
+            "SnapshotId": snapshot,
             "VolumeSize": self.size_gib,
             "DeleteOnTermination": True,
             "VolumeType": "gp3",
             "Encrypted": False,
         }
-        return [{"DeviceName": self.root_device_name, "Ebs": ebs}]
 
 
 def backend(region: str) -> EC2Backend:
@@ -123,15 +135,25 @@ def make_image(spec: ImageSpec) -> str:
         creation_date=_naive_utc(spec.creation_date),
         platform=spec.platform,
         root_device_name=spec.root_device_name,
-        root_device_type="ebs",
+        root_device_type=spec.root_device_type,
         virtualization_type="hvm",
         hypervisor="xen",
         region_name=ec2.describe_availability_zones()[0].name,
         tags=spec.tags,
     )
     image.size_gib = spec.size_gib
+    if spec.root_device_type != "ebs":
+        ec2.delete_snapshot(image.ebs_snapshot.id)
+    image.more_snapshots = tuple(_make_snapshot(ec2, spec.id) for _ in range(spec.more_disks))
     ec2.amis[spec.id] = image
     return spec.id
+
+
+def _make_snapshot(ec2: EC2Backend, ami: str) -> str:
+    volume = ec2.create_volume(size=8, zone_name=ec2.describe_availability_zones()[0].name)
+    snapshot = ec2.create_snapshot(volume.id, "made by a test", from_ami=ami)
+    ec2.delete_volume(volume.id)
+    return str(snapshot.id)
 
 
 def make_subnet(spec: SubnetSpec) -> str:

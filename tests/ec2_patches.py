@@ -1,14 +1,16 @@
-"""Patches to moto's EC2 classes in this process: what cannot be done from outside over HTTP."""
+"""Patches to moto's classes in this process: what cannot be done from outside over HTTP."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 from moto.ec2.utils import filter_dict_attribute_mapping
+from moto.ssm.models import Parameter, SimpleSystemManagerBackend
 
 NO_SUCH_INSTANCE = "i-00000000000000000"
 
@@ -19,6 +21,7 @@ def mend_moto(is_visible: Callable[[float], bool]) -> None:
         {"instance-lifecycle": "lifecycle", "client-token": "client_token"}
     )
     TaggedEC2Resource.get_tags = _tags_by_id
+    _say_which_version()
     _note_births()
     _let_checks_fail()
     _hide_young(lambda instance: is_visible(time.monotonic() - instance.farm_born_at))
@@ -28,6 +31,26 @@ def _tags_by_id(self: Any) -> list[dict[str, str]]:
     """Look a resource's tags up; moto runs a regex over everybody's, which is quadratic."""
     tags = self.ec2_backend.tags.get(self.id, {})
     return [{"resource_id": self.id, "key": key, "value": tags[key]} for key in list(tags)]
+
+
+def _say_which_version() -> None:
+    """Let GetParameters say which version or label it was asked for, as AWS does."""
+    find = SimpleSystemManagerBackend.get_parameters
+    describe = Parameter.response_object
+
+    def get_parameters(self: Any, names: list[str]) -> dict[str, Parameter]:
+        found = {name: copy(parameter) for name, parameter in find(self, names).items()}
+        for name, parameter in found.items():
+            parameter.farm_selector = "".join(name.partition(":")[1:])
+        return found
+
+    def response_object(self: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        selector = getattr(self, "farm_selector", "")
+        described: dict[str, Any] = describe(self, *args, **kwargs)
+        return {**described, "Selector": selector} if selector else described
+
+    SimpleSystemManagerBackend.get_parameters = get_parameters
+    Parameter.response_object = response_object
 
 
 def _note_births() -> None:

@@ -88,7 +88,7 @@ class Control:
     def _add_fault(self, data: object) -> object:
         rule = build(FaultRule, data)
         if not self.known_actions(rule.action):
-            raise BadControlError(f"action: {rule.action!r} is no action of EC2")
+            raise BadControlError(f"action: {rule.action!r} is no action of EC2, SSM or S3")
         with self.state.lock:
             self.state.faults.append(rule)
         return {}

@@ -32,6 +32,7 @@ from tests.ec2_patches import mend_moto
 from tests.ec2_prices import price_history_reply
 from tests.ec2_query import Ec2Error, Reply, groups, list_param, parse_call, with_groups
 from tests.ec2_routes import Control
+from tests.ec2_services import SERVICES, error_reply, parse_other_call
 from tests.ec2_state import Call, FaultRule, State
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Ec2Middleware:
         self.moto_app = DomainDispatcherApplication(create_backend_app)
         # moto's dicts and address generators do not bear two threads in one region.
         self.region_locks: dict[str, threading.Lock] = {}
-        names = botocore.session.get_session().get_service_model("ec2").operation_names
+        session = botocore.session.get_session()
+        models = [session.get_service_model(service) for service in SERVICES]
+        names = [name for model in models for name in model.operation_names]
         self.control = Control(
             state=self.state, known_actions=lambda glob: bool(fnmatch_filter(names, glob))
         )
@@ -62,7 +65,9 @@ class Ec2Middleware:
         if path.startswith("/_farm/"):
             reply = self.control.answer(method, path, body)
         else:
-            call = parse_call(environ.get("HTTP_AUTHORIZATION", ""), body, time.time())
+            call = parse_other_call(environ, body, time.time()) or parse_call(
+                environ.get("HTTP_AUTHORIZATION", ""), body, time.time()
+            )
             if call is None:
                 return self.moto_app(environ, start)  # type: ignore[no-any-return]
             reply = self._record(call, environ)
@@ -87,7 +92,8 @@ class Ec2Middleware:
     def _answer(self, call: Call, environ: WSGIEnvironment) -> Reply:
         """Answer as throttling and the first fault rule for this call want it."""
         time.sleep(self.state.settings.latency_s)
-        if not self.state.take_request_token(call.region, call.action):
+        of_ec2 = call.service == "ec2"
+        if of_ec2 and not self.state.take_request_token(call.region, call.action):
             call.throttled = True
             return Ec2Error("RequestLimitExceeded", "Request limit exceeded.", 503).reply()
         replay = ec2_launch.is_replay(call, self.state)
@@ -97,6 +103,8 @@ class Ec2Middleware:
         if fault.drop == "before":
             drop(environ)
         if fault.code and not fault.drop:
+            if not of_ec2:
+                return error_reply(call, fault.code, fault.message, fault.http_status())
             return Ec2Error(fault.code, fault.message, fault.http_status()).reply()
         reply = self._do(call, environ)
         time.sleep(fault.hold_s)
@@ -108,6 +116,8 @@ class Ec2Middleware:
         def ask_moto(params: Mapping[str, str]) -> Reply:
             return self._ask_moto(environ, params)
 
+        if call.service != "ec2":
+            return self._pass_on(environ)
         prices = self.state.seeded_prices(call.region)
         try:
             with self.region_locks.setdefault(call.region, threading.Lock()):
@@ -125,12 +135,12 @@ class Ec2Middleware:
 
     def _ask_moto(self, environ: WSGIEnvironment, params: Mapping[str, str]) -> Reply:
         body = urlencode(params).encode()
-        asked = {
-            **environ,
-            "wsgi.input": io.BytesIO(body),
-            "CONTENT_LENGTH": str(len(body)),
-        }
-        chunks, status, headers = run_wsgi_app(self.moto_app, asked, buffered=True)
+        return self._pass_on(
+            {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        )
+
+    def _pass_on(self, environ: WSGIEnvironment) -> Reply:
+        chunks, status, headers = run_wsgi_app(self.moto_app, environ, buffered=True)
         answer = b"".join(chunks)
         code = answer.partition(b"<Code>")[2].partition(b"</Code>")[0].decode() or None
         return Reply(

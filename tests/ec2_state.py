@@ -51,7 +51,7 @@ class BadControlError(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class Call:
-    """One EC2 call as it arrived; `status` is None while it runs, 0 if it was dropped."""
+    """One call as it arrived; `status` is None while it runs, 0 if it was dropped."""
 
     action: str
     region: str
@@ -61,6 +61,7 @@ class Call:
     status: int | None = None
     code: str | None = None
     throttled: bool = False
+    service: str = "ec2"
 
     @property
     def user_data(self) -> str:

@@ -35,6 +35,8 @@ PRELOADED = (
     "sqlalchemy.dialects.mysql",
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
+    "watch_pending.amis.prune",
+    "watch_pending.amis.publish",
     "watch_pending.apply",
     "watch_pending.check",
     "watch_pending.cloud",

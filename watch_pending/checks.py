@@ -9,7 +9,7 @@ from watch_pending.config import WatchPending
 from watch_pending.config_machines import FROM_INVENTORY, InstanceType, Market
 from watch_pending.models import Cloud, InventoryWorker
 from watch_pending.names import candidate_names
-from watch_pending.spot import choose_image
+from watch_pending.spot import choose_image, why_no_image
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,8 +177,8 @@ def check_cloud(watch: WatchPending, regions: Iterable[str], cloud: Cloud) -> It
                 continue
             where = f"instance_types.{name}.regions.{region}"
             if choose_image(cloud.images, name, region, place) is None:
-                wanted = place.ami or f"an available AMI of ours tagged moz-type={name}"
-                yield Finding(code="missing_ami", where=where, message=f"{wanted} does not exist")
+                message = why_no_image(name, region, place, cloud.unresolved)
+                yield Finding(code="missing_ami", where=where, message=message)
             for subnet_id in dict.fromkeys(place.subnets):
                 subnet = subnets.get((region, subnet_id))
                 if subnet is None:

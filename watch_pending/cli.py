@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from farmhand.command import Result, Run, farm_command, verb_group
+from farmhand.command import Result, Run, farm_command, plain_group, verb_group
 
 main = verb_group("watch-pending", help="Start machines on EC2 while Buildbot jobs wait for them.")
+amis = plain_group("amis", help="The account's AMIs: their list, and the old ones.", parent=main)
 secrets_option = click.option(
     "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
 )
@@ -21,8 +22,18 @@ regions_option = click.option(
 @click.option(
     "--cached-cert-dir", type=click.Path(path_type=Path), help="Where puppet certificates are kept."
 )
+@click.option(
+    "--latest-ami-percentage",
+    type=click.IntRange(0, 100),
+    metavar="N",
+    help="Give the newest AMI to so many of a type's machines; default: as configured, else 100.",
+)
 def run(
-    run: Run, secrets: Path | None, regions: tuple[str, ...], cached_cert_dir: Path | None
+    run: Run,
+    secrets: Path | None,
+    regions: tuple[str, ...],
+    cached_cert_dir: Path | None,
+    latest_ami_percentage: int | None,
 ) -> Result:
     """Start the machines that waiting jobs need; the verb where none is named.
 
@@ -31,6 +42,7 @@ def run(
       watch-pending --dry-run              what would the next run do?
       watch-pending -q --metrics-textfile /var/lib/node_exporter/watch_pending.prom
       watch-pending -k secrets.json -c watch_pending.cfg -r us-west-2 -r us-east-1
+      watch-pending --latest-ami-percentage 10    one in ten machines gets the newest AMI
 
     \b
     Exit codes: 0 done, also when limits or capacity left demand unserved; 2 bad configuration;
@@ -42,6 +54,9 @@ def run(
     from watch_pending.settings import load_settings
 
     settings = load_settings(run, secrets, regions)
+    if latest_ami_percentage is not None:
+        watch = replace(settings.watch, latest_ami_percentage=latest_ami_percentage)
+        settings = replace(settings, watch=watch)
     return run_once(run, replace(settings, certificate_directory=cached_cert_dir))
 
 
@@ -110,6 +125,65 @@ def check(
     from watch_pending.check import check_settings
 
     return check_settings(run, secrets, regions, builders)
+
+
+@farm_command(amis, "publish", command="watch-pending amis", changes=True)
+@secrets_option
+@click.option("-r", "--region", "regions", multiple=True, help="Only of there; repeatable.")
+@click.option("--public", is_flag=True, help="Let everybody read it (S3's ACL public-read).")
+@click.argument("destination")
+def publish(
+    run: Run, secrets: Path | None, regions: tuple[str, ...], public: bool, destination: str
+) -> Result:
+    """Write the list of the account's available AMIs, as JSON, to a file or s3://BUCKET/KEY.
+
+    It is written whole or not at all: a region that does not answer leaves the old one.
+
+    \b
+    Examples:
+      watch-pending amis publish /var/www/amis.json
+      watch-pending amis publish s3://farm-public/amis.json --public
+
+    \b
+    Exit codes: 0 done; 2 bad configuration; 3 it can't be written; 4 a region did not answer;
+    75 another run holds the lock.
+    """
+    from watch_pending.amis.publish import publish_once
+    from watch_pending.settings import load_settings
+
+    return publish_once(run, load_settings(run, secrets, regions), destination, public=public)
+
+
+@farm_command(amis, "prune", command="watch-pending amis", changes=True)
+@secrets_option
+@click.option("-r", "--region", "regions", multiple=True, help="Only there; repeatable.")
+@click.option(
+    "--keep-last",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Keep so many of each region, instance type and kind of root device.",
+)
+def prune(run: Run, secrets: Path | None, regions: tuple[str, ...], keep_last: int) -> Result:
+    """Deregister this farm's old AMIs, and delete their snapshots.
+
+    The newest stay, and everything in use: by any machine of the account, a launch under way, the
+    configuration, or a launch template. AMIs without this farm's tag are never touched.
+
+    \b
+    Examples:
+      watch-pending amis prune --dry-run    what would go, and why does the rest stay?
+      watch-pending amis prune -q           from cron
+
+    \b
+    Exit codes: 0 done; 2 bad configuration; 3 something failed, the rest was done; 4 a database
+    or EC2 did not answer; 75 another run holds the lock.
+    """
+    from watch_pending.amis.prune import prune_once
+    from watch_pending.settings import load_settings
+
+    return prune_once(run, load_settings(run, secrets, regions), keep_last)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from farmhand.command import Run
 from farmhand.errors import Unavailable
 from watch_pending import ec2
+from watch_pending.ami_parameters import is_parameter
 from watch_pending.config import WatchPending
 from watch_pending.models import Cloud
+from watch_pending.ssm import Resolved, resolve_parameters, with_resolved
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -25,6 +27,8 @@ READS_AT_ONCE = 16
 # A region that hangs must leave some of the time to launch elsewhere.
 READS_SHARE = 0.5
 READS_AT_MOST_S = 45.0
+PARAMETERS = "parameters"
+SPARED = {PARAMETERS}  # only some instance types need them
 
 
 def open_aws(originals: "Originals | None") -> ec2.Aws:
@@ -46,12 +50,14 @@ def open_aws(originals: "Originals | None") -> ec2.Aws:
 class Answers:
     """What the regions said: by kind of read; `complete` are the (region, kind) that are whole.
 
-    `lost` are regions of which not all is known: region → why.
+    `missed` are the others: (region, kind) → why. `lost` are regions of which something is missed
+    that is not SPARED: region → why.
     """
 
     found: Mapping[str, list[Any]]
     complete: frozenset[tuple[str, str]]
     lost: Mapping[str, str]
+    missed: Mapping[tuple[str, str], str]
 
 
 Reads = Iterable[tuple[str, Callable[[], Sequence[Any]]]]
@@ -71,8 +77,15 @@ def read_cloud(
     """
     regions = tuple(dict.fromkeys([*config.region_priorities, *known_regions]))
     answers = read_regions(
-        run, aws, regions, lambda client, region: _reads(client, region, config, run)
+        run,
+        aws,
+        regions,
+        lambda client, region: (
+            *_reads(client, region, config, run),
+            *_parameter_reads(aws, client, region, config),
+        ),
     )
+    resolved = answers.found.get(PARAMETERS, [])
     wanted = tuple(launch_regions or config.region_priorities)
     if answers.lost.keys() >= set(wanted):
         everywhere = len(answers.lost) == len(regions)
@@ -83,8 +96,9 @@ def read_cloud(
         listed=frozenset(region for region, what in answers.complete if what == "instances"),
         spot_prices=tuple(answers.found.get("spot_prices", ())),
         subnets=tuple(answers.found.get("subnets", ())),
-        images=tuple(answers.found.get("images", ())),
+        images=with_resolved(answers.found.get("images", ()), resolved),
         lost=answers.lost,
+        unresolved=_find_unresolved(config, resolved, answers.missed),
     )
 
 
@@ -108,18 +122,22 @@ def read_regions(
     until = time.monotonic() + patience_s
     found: dict[str, list[Any]] = {}
     complete: set[tuple[str, str]] = set()
+    missed: dict[tuple[str, str], str] = {}
     for region, what, read in reads:
         try:
             found.setdefault(what, []).extend(read.get(max(0.0, until - time.monotonic())))
         except ec2.Ec2Error as err:
-            lost.setdefault(region, str(err).removeprefix(f"{region}: "))
+            missed[region, what] = str(err).removeprefix(f"{region}: ")
         except NotReady:
-            lost.setdefault(region, f"no answer within {patience_s:.0f} s")
+            missed[region, what] = f"no answer within {patience_s:.0f} s"
         else:
             complete.add((region, what))
+    for (region, what), reason in missed.items():
+        if what not in SPARED:
+            lost.setdefault(region, reason)
     for region, reason in lost.items():
         log.error("region %s is left out: %s", region, reason)
-    return Answers(found=found, complete=frozenset(complete), lost=lost)
+    return Answers(found=found, complete=frozenset(complete), lost=lost, missed=missed)
 
 
 def _make_clients(
@@ -145,7 +163,7 @@ def _reads(client: "EC2Client", region: str, config: WatchPending, run: Run) -> 
     places = {name: settings.regions[region] for name, settings in types.items()}
     subnets = [subnet for place in places.values() for subnet in place.subnets]
     yield "subnets", partial(ec2.find_subnets, client, region, subnets)
-    amis = [ami for place in places.values() for ami in (place.ami, place.ami_if_untagged) if ami]
+    amis = [ami for ami in named_amis(config, region) if not is_parameter(ami)]
     tagged = [name for name, place in places.items() if not place.ami]
     yield "images", partial(ec2.find_images, client, region, amis, tagged)
     ec2_types = {rule.ec2_type for name in types for rule in config.spot.rules.get(name, ())}
@@ -155,3 +173,31 @@ def _reads(client: "EC2Client", region: str, config: WatchPending, run: Run) -> 
             "spot_prices",
             partial(ec2.find_spot_prices, client, region, ec2_types, products, run.now),
         )
+
+
+def named_amis(config: WatchPending, region: str) -> set[str]:
+    """Collect the AMIs that the configuration names for a region, by id or by parameter."""
+    places = [
+        each.regions[region] for each in config.instance_types.values() if region in each.regions
+    ]
+    return {ami for place in places for ami in (place.ami, place.ami_if_untagged) if ami}
+
+
+def _parameter_reads(aws: ec2.Aws, client: "EC2Client", region: str, config: WatchPending) -> Reads:
+    """Ask SSM only where an instance type needs it."""
+    if references := set(filter(is_parameter, named_amis(config, region))):
+        yield PARAMETERS, partial(resolve_parameters, aws, client, region, references)
+
+
+def _find_unresolved(
+    config: WatchPending, resolved: Iterable[Resolved], missed: Mapping[tuple[str, str], str]
+) -> dict[tuple[str, str], str]:
+    """Collect why parameters give no AMI, and warn of it: (region, reference) → why."""
+    unresolved = {(each.region, each.reference): each.why for each in resolved if each.why}
+    for (region, what), why in missed.items():
+        if what == PARAMETERS:
+            references = filter(is_parameter, named_amis(config, region))
+            unresolved |= {(region, each): f"SSM parameters: {why}" for each in references}
+    for region, why in dict.fromkeys((region, why) for (region, _), why in unresolved.items()):
+        log.warning("%s: %s", region, why)
+    return unresolved

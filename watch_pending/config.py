@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from farmhand.validation import Count, NonEmpty, NotBool, Problem, Seconds, SecretUrl, Usd
 from farmhand.wording import unknown
+from watch_pending.ami_parameters import reference_problem
 from watch_pending.config_machines import (
     InstanceType,
     Market,
@@ -33,6 +34,7 @@ class WatchPending:
     on_demand: OnDemand = field(default_factory=OnDemand)
     jacuzzis: Mapping[str, tuple[NonEmpty, ...]] = field(default_factory=dict)
     usd_per_hour: Mapping[str, Usd] = field(default_factory=dict)
+    latest_ami_percentage: Annotated[int, NotBool, Field(ge=0, le=100)] = 100
     max_launches_per_run: Count | None = None
     max_usd_per_hour: Usd | None = None
     original_freshness: bool = False
@@ -61,6 +63,12 @@ class WatchPending:
                 if names is not None and (problem := name_pattern_problem(names)):
                     key = () if isinstance(instance_type.names, str) else (market.value,)
                     yield Problem(("instance_types", name, "names", *key), problem)
+            for region, place in instance_type.regions.items():
+                amis = {"ami": place.ami, "ami_if_untagged": place.ami_if_untagged}
+                for which, ami in amis.items():
+                    if problem := reference_problem(ami):
+                        path = ("instance_types", name, "regions", region, which)
+                        yield Problem(path, problem)
         if self.min_pending_age_s >= self.max_pending_age_s:
             yield Problem(("min_pending_age_s",), "must be less than max_pending_age_s")
 

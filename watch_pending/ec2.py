@@ -26,11 +26,15 @@ from watch_pending.request import FARM_TAG, LAUNCH_TAG, STATE_TAG, TYPE_TAG
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import FilterTypeDef, ImageTypeDef, InstanceTypeDef
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
 
 log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 30
 READ_ATTEMPTS = 5
+PARAMETER_TIMEOUT_S = 5
+PARAMETER_ATTEMPTS = 2
 PAGE = 1000
 LOAN_TAG = "moz-loaned-to"
 
@@ -68,21 +72,41 @@ class Aws:
         """Make a client for launches: an SDK that retries "no capacity" eats the launch rate."""
         return self._client(region, attempts=1)
 
+    def parameters(self, region: str) -> "SSMClient":
+        """Make a client for SSM, which gives up soon: little waits for it. Any thread may ask."""
+        config = _make_config(PARAMETER_ATTEMPTS, read_timeout_s=PARAMETER_TIMEOUT_S)
+        with self._lock, preparing(region):
+            client = self._session.client("ssm", region_name=region, config=config)
+        client.meta.events.register("before-send.ssm", self._count)
+        return client
+
+    def storage(self, region: str) -> "S3Client":
+        """Make a client for S3; of the bucket's own region S3 tells it."""
+        with preparing("S3"):
+            client = self._session.client(
+                "s3", region_name=region, config=_make_config(READ_ATTEMPTS)
+            )
+        client.meta.events.register("before-send.s3", self._count)
+        return client
+
     def _client(self, region: str, *, attempts: int) -> "EC2Client":
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=32,
-        )
         with preparing(region):
-            client = self._session.client("ec2", region_name=region, config=config)
+            client = self._session.client("ec2", region_name=region, config=_make_config(attempts))
         client.meta.events.register("before-send.ec2", self._count)
         return client
 
     def _count(self, event_name: str, **_: object) -> None:
         with self._lock:
             self.calls[event_name.rsplit(".", 1)[-1]] += 1
+
+
+def _make_config(attempts: int, read_timeout_s: float = READ_TIMEOUT_S) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=read_timeout_s,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=32,
+    )
 
 
 @contextmanager
@@ -221,17 +245,18 @@ def find_images(
         if amis:
             by_id: FilterTypeDef = {"Name": "image-id", "Values": amis}
             for item in client.describe_images(Filters=[available, by_id])["Images"]:
-                found[item["ImageId"]] = _read_image(item, region)
+                found[item["ImageId"]] = read_image(item, region)
         if instance_types:
             tagged: FilterTypeDef = {"Name": f"tag:{TYPE_TAG}", "Values": instance_types}
             for item in client.describe_images(Owners=["self"], Filters=[available, tagged])[
                 "Images"
             ]:
-                found[item["ImageId"]] = _read_image(item, region)
+                found[item["ImageId"]] = read_image(item, region)
     return tuple(found.values())
 
 
-def _read_image(item: "ImageTypeDef", region: str) -> Image:
+def read_image(item: "ImageTypeDef", region: str) -> Image:
+    """Read an AMI as DescribeImages shows it."""
     tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
     return Image(
         ami=item["ImageId"],

@@ -69,7 +69,8 @@ def give_reasons(item: DemandPlan) -> Iterable[str]:
         f"{capacity.idle} machines are idle, {capacity.in_flight} in flight: {item.need} needed"
     )
     if item.need and item.launches:
-        yield f"{len(item.launches)} would start now, first {item.launches[0].name}"
+        first = item.launches[0]
+        yield f"{len(item.launches)} would start now, first {first.name} from {first.offer.ami}"
     for cut in item.cuts:
         yield f"{cut.by}: {cut.before} wanted, {cut.after} possible: {cut.reason}"
     if item.unmet:

@@ -151,6 +151,7 @@ def assemble(farm: str, scheduler: Scheduler, journal: Journal, cloud: Cloud) ->
         subnets=cloud.subnets,
         images=cloud.images,
         lost_regions=cloud.lost,
+        unresolved=cloud.unresolved,
         stopping=journal.stopping,
     )
 

@@ -124,7 +124,7 @@ class Subnet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """An AMI that can be launched."""
+    """An AMI, and the `resolve:ssm:…` that stand for it. Source: DescribeImages, GetParameters."""
 
     ami: str
     region: str
@@ -133,13 +133,14 @@ class Image:
     instance_type: str | None = None
     ebs_root: bool = True
     virtualization: str = "hvm"
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cloud:
     """What EC2 says. `lost` are regions of which not all is known: region → why.
 
-    `listed` are the regions whose instances are known.
+    `listed` are the regions whose instances are known, `unresolved` is as in a Snapshot.
     """
 
     instances: tuple[Instance, ...] = ()
@@ -148,6 +149,7 @@ class Cloud:
     subnets: tuple[Subnet, ...] = ()
     images: tuple[Image, ...] = ()
     lost: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,7 +170,8 @@ class Snapshot:
     """All that a decision rests on, read once.
 
     `workers` is None where the scheduler database does not know who is connected (before 0.9).
-    `generation` was read first; a plan is void once it has moved. `stopping`: instance id → name.
+    `generation` was read before everything else; a plan is void once it has moved. `stopping` are
+    machines on their way out: instance id → name; `unresolved`, (region, `resolve:ssm:…`) → why.
     """
 
     farm: str
@@ -182,6 +185,7 @@ class Snapshot:
     subnets: tuple[Subnet, ...] = ()
     images: tuple[Image, ...] = ()
     lost_regions: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[tuple[str, str], str] = field(default_factory=dict)
     exhausted: tuple[Exhausted, ...] = ()
     launched_this_run: int = 0
     stopping: Mapping[str, str] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from farmhand.validation import (
 )
 from farmhand.yaml_tree import Tree
 from watch_pending import config, config_machines
+from watch_pending.ami_parameters import reference_problem
 from watch_pending.json_tree import read_json
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
@@ -115,6 +116,9 @@ class _Type:
     def find_problems(self) -> Iterator[Problem]:
         if self.hostname and (problem := config_machines.name_pattern_problem(self.hostname)):
             yield Problem(("hostname",), problem)
+        for name, region in self.regions.items():
+            if problem := reference_problem(region.ami):
+                yield Problem(("regions", name, "ami"), problem)
 
 
 def load_originals(

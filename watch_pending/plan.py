@@ -37,6 +37,7 @@ from watch_pending.models import (
     Snapshot,
 )
 from watch_pending.names import candidate_names, find_names
+from watch_pending.rollout import Rollout
 from watch_pending.spot import list_on_demand_offers, rank_spot_offers
 
 
@@ -52,6 +53,7 @@ def plan_launches(
     demands, unmatched = group_demands(snapshot.pending, rules, config.jacuzzis)
     capacities = measure_capacity(demands, snapshot, config, now)
     ledger = Ledger.open(snapshot, config)
+    rollout = Rollout.open(snapshot, config)
     plans = []
     for demand, capacity in zip(demands, capacities, strict=True):
         need = (
@@ -59,7 +61,7 @@ def plan_launches(
             if config.original_freshness
             else count_need(demand, capacity)
         )
-        filler = _Filler(demand, capacity, need, snapshot, config, ledger, regions)
+        filler = _Filler(demand, capacity, need, snapshot, config, ledger, rollout, regions)
         plans.append(filler.fill())
     return Plan(demands=tuple(plans), unmatched=unmatched)
 
@@ -74,6 +76,7 @@ class _Filler:
     snapshot: Snapshot
     config: WatchPending
     ledger: Ledger
+    rollout: Rollout
     regions: tuple[str, ...]
 
     def fill(self) -> DemandPlan:
@@ -155,12 +158,14 @@ class _Filler:
         refusals: dict[Refusal, None] = {}
         for offers, share in stages:
             for _ in range(min(share, len(names) - len(launches))):
-                for offer in sorted(offers, key=self._crowding):
+                for place in sorted(offers, key=self._crowding):
+                    offer = self.rollout.with_ami(place, instance_type)
                     subnets = regions[offer.region].subnets
                     refusal = self.ledger.why_not(offer, instance_type, subnets)
                     if refusal is None:
                         name = names[len(launches)]
                         subnet = self.ledger.take(offer, instance_type, name, subnets)
+                        self.rollout.take(offer, instance_type)
                         launches.append(
                             Launch(
                                 instance_type=instance_type, name=name, subnet=subnet, offer=offer

@@ -1,6 +1,6 @@
 """Offers: where a machine could be launched now, best first, and why not elsewhere; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from watch_pending.config import WatchPending
@@ -23,12 +23,27 @@ def choose_image(
     images: Iterable[Image], instance_type: str, region: str, place: Place
 ) -> Image | None:
     """Find the AMI that is named, else the newest one tagged with the instance type."""
-    here = {image.ami: image for image in images if image.region == region}
+    images = [image for image in images if image.region == region]
+    here = {name: image for image in images for name in (image.ami, *image.parameters)}
     if place.ami is not None:
         return here.get(place.ami)
-    tagged = [image for image in here.values() if image.instance_type == instance_type]
-    newest = max(tagged, key=lambda image: (image.created, image.ami), default=None)
-    return newest or here.get(place.ami_if_untagged or "")
+    newest = newest_images(images, instance_type, region)
+    return newest[0] if newest else here.get(place.ami_if_untagged or "")
+
+
+def newest_images(images: Iterable[Image], instance_type: str, region: str) -> list[Image]:
+    """List the AMIs tagged with an instance type in a region, newest first."""
+    tagged = (i for i in images if i.region == region and i.instance_type == instance_type)
+    return sorted(tagged, key=lambda image: (image.created, image.ami), reverse=True)
+
+
+def why_no_image(
+    instance_type: str, region: str, place: Place, unresolved: Mapping[tuple[str, str], str]
+) -> str:
+    """Say why an instance type has no AMI in a region."""
+    wanted = place.ami or f"an AMI of ours tagged moz-type={instance_type}"
+    why = unresolved.get((region, place.ami or place.ami_if_untagged or ""))
+    return why or f"{wanted} does not exist or is not available"
 
 
 def places_in(
@@ -44,8 +59,8 @@ def places_in(
         elif region in snapshot.lost_regions:
             rejected.append(f"{region}: {snapshot.lost_regions[region]}")
         elif (image := choose_image(snapshot.images, instance_type, region, place)) is None:
-            wanted = place.ami or f"an AMI of ours tagged moz-type={instance_type}"
-            rejected.append(f"{region}: {wanted} does not exist or is not available")
+            why = why_no_image(instance_type, region, place, snapshot.unresolved)
+            rejected.append(f"{region}: {why}")
         else:
             usable[region] = image
     return usable, rejected

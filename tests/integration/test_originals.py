@@ -10,7 +10,7 @@ import yaml
 
 from farmhand.tables.records import schema_info
 from tests.builders import WEST
-from tests.farm import BUILD, TRY, Farm
+from tests.farm import BUILD, REGIONS, TRY, Farm
 from tests.journal import read, runs
 from tests.old_farm import OldFarm
 
@@ -57,6 +57,18 @@ def test_the_seeds_command_line_launches_spot_and_on_demand(old: OldFarm) -> Non
         "try-linux64-ec2-001": "on-demand",
     }
     assert "launched bld-linux64-spot-001 spot c7i.xlarge" in old.log
+
+
+def test_it_rolls_an_ami_out(old: OldFarm) -> None:
+    farm = old.farm
+    tags = {"moz-type": "bld-linux64", "moz-created": "4000000000"}
+    latest = {farm.ec2.add_image(region, "newest", tags=tags) for region in REGIONS}
+    farm.add_pending(BUILD, 2)
+    assert old.run("--latest-ami-percentage", "0").code == 0
+    assert not latest & {item["ami"] for item in farm.ec2.instances()}
+    farm.add_pending(BUILD, 2)
+    assert old.run().code == 0
+    assert latest & {item["ami"] for item in farm.ec2.instances()}
 
 
 def test_a_second_run_of_it_starts_nothing(old: OldFarm) -> None:

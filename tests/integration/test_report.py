@@ -279,7 +279,12 @@ def test_what_the_user_must_mend_ends_in_2(farm: Farm, args: list[str], reason: 
 def test_help_names_every_verb(farm: Farm, option: str) -> None:
     done = bare(farm, option)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == ["check", "explain", "run"]
+    assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
+        "amis",
+        "check",
+        "explain",
+        "run",
+    ]
 
 
 def test_version_is_printed(farm: Farm) -> None:

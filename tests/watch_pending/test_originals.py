@@ -236,6 +236,12 @@ def test_a_region_is_converted(files: Files, region: dict[str, Any], ours: str, 
     assert getattr(files.load_region(**region), ours) == value
 
 
+def test_an_ami_may_be_a_parameter(files: Files) -> None:
+    assert files.load_region(ami="resolve:ssm:/bld").ami_if_untagged == "resolve:ssm:/bld"
+    files.write(files.type, {"us-east-1": {"ami": "resolve:ssm:", **REGION}})
+    assert files.error().startswith(f'{files.type}:3: ["us-east-1"].ami: expected resolve:ssm:NAME')
+
+
 def test_a_disk_is_converted(files: Files) -> None:
     disk = files.load_disk(size=20, volume_type="io1", iops=300, skip_resize=True)
     assert (disk.size_gib, disk.volume_type, disk.iops) == (20, "io1", 300)

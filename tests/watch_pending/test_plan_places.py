@@ -83,6 +83,14 @@ def test_the_missing_ami_is_told_all_the_same() -> None:
     )
 
 
+def test_a_parameter_that_gives_no_ami_is_told() -> None:
+    reference, why = "resolve:ssm:/golden/bld", "the SSM parameter /golden/bld does not exist"
+    bld = InstanceType(names="bld-%03d", regions={EAST: make_place(ami=reference)})
+    snapshot = {"unresolved": {(EAST, reference): why}}
+    plan = plan_for(1, snapshot, instance_types={"bld": bld})
+    assert f"us-east-1: {why}" in only(plan).rejected
+
+
 def test_no_offer_at_all_is_a_cut_with_the_reasons_of_each() -> None:
     plan = make_plan(make_snapshot(make_pending(), spot_prices=()), regions=(EAST,))
     assert only(plan).cuts[0] == Cut(

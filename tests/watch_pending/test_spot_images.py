@@ -38,6 +38,14 @@ def test_a_named_ami_is_chosen_or_none(place: dict[str, str], ami: str | None) -
     assert (image and image.ami) == ami
 
 
+def test_an_ami_named_by_a_parameter_is_chosen_in_its_own_region() -> None:
+    reference = "resolve:ssm:/golden/bld"
+    image = make_image("ami-golden", instance_type=None, parameters=(reference,))
+    images = [make_image(), make_image(region=WEST), image]
+    assert choose_image(images, "bld", EAST, make_place(ami=reference)) == image
+    assert choose_image(images, "bld", WEST, make_place(ami=reference)) is None
+
+
 def test_without_a_tagged_ami_the_one_for_that_case_is_chosen() -> None:
     image = make_image("ami-plain", instance_type=None)
     place = make_place(ami_if_untagged="ami-plain")

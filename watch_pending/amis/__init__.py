@@ -1,0 +1,1 @@
+"""The account's AMIs: publish the list of them, prune the old ones."""
