@@ -15,7 +15,7 @@ from farmhand.tables.farm import workers
 from farmhand.tables.launches import instances, launches
 from farmhand.tables.records import runs
 from farmhand.upgrades import upgrade
-from tests.ec2_control import Ec2Server
+from tests.ec2_control import Ec2Server, name_of, token_of
 from tests.farm import REGIONS, Farm
 from tests.processes import Command
 from tests.services import DatabaseServer
@@ -126,9 +126,9 @@ def write(engine: sa.Engine, statement: sa.Update) -> None:
 
 
 def live(ec2: Ec2Server) -> dict[str, tuple[str, str]]:
-    """Ask EC2 itself for all live instances: id → (name, client token)."""
+    """Ask EC2 itself for all live instances: id → (name, its launch's token)."""
     return {
-        item["id"]: (item["name"], item["client_token"])
+        item["id"]: (name_of(item), token_of(item))
         for item in ec2.instances()
         if item["state"] not in GONE
     }

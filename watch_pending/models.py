@@ -73,7 +73,8 @@ class Machine:
 class Instance(Machine):
     """An EC2 instance, whoever owns it. Source: DescribeInstances.
 
-    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`. The last three are the
+    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`; `lacks` are tags that
+    the list of its group's names says it bears, and it does not. The last three are the
     farm database's; its own clock says what "recently" is: within `round_gap_s`.
     """
 
@@ -83,6 +84,7 @@ class Instance(Machine):
     farm: str | None
     moz_state: str = "ready"
     loaned_to: str = ""
+    lacks: tuple[tuple[str, str], ...] = ()
     last_connected_at: datetime | None = None
     connected_since: datetime | None = None
     connected_recently: bool = False
@@ -287,7 +289,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What became of one launch. UNKNOWN: no answer came, so the instance may exist."""
+    """What became of one launch. UNKNOWN: no answer came, so the instance may exist.
+
+    `lacks` are tags, those with its name, that one of a group is still to get.
+    """
 
     launch: Launch
     status: Status
@@ -295,3 +300,4 @@ class Outcome:
     instance_id: str | None = None
     reason: str = ""
     exhausted: Exhausted | None = None
+    lacks: tuple[tuple[str, str], ...] = ()
