@@ -130,11 +130,11 @@ class Ec2Server:
 
 
 def name_of(instance: Mapping[str, Any]) -> str:
-    """Say who an instance is: by the list of names of its group, else by its tag Name."""
+    """Say who an instance is: by its group's list of names, else by its tag Name, else its id."""
     prefix, tags = "farmhand:names-", instance["tags"]
     numbers = sorted(int(key.removeprefix(prefix)) for key in tags if key.startswith(prefix))
     names = ",".join(tags[f"{prefix}{number}"] for number in numbers).split(",")
-    return names[instance["launch_index"]] if numbers else str(instance["name"])
+    return names[instance["launch_index"]] if numbers else str(instance["name"] or instance["id"])
 
 
 def token_of(instance: Mapping[str, Any]) -> str:

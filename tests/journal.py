@@ -37,6 +37,14 @@ def kill(command: Command) -> None:
     finish(command)
 
 
+def start_until_recorded(farm: Farm, engine: sa.Engine) -> Command:
+    """Start a run, and wait until it has written its own row: from then on it does things."""
+    before = len(read(engine, runs))
+    process = farm.start()
+    wait_until(lambda: len(read(engine, runs)) > before)
+    return process
+
+
 def wait_until(is_so: Callable[[], object]) -> None:
     """Wait for what another process does; it must come soon."""
     deadline = time.monotonic() + PATIENCE_S

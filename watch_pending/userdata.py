@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -94,12 +93,12 @@ def _find_fields(text: str) -> set[str]:
     >>> sorted(_find_fields("{fqdn} {names[0]:>{width}} {{moz}}"))
     ['fqdn', 'names', 'width']
     """
-    found: set[str] = set()
-    with suppress(ValueError):
-        for _, field, form, _ in Formatter().parse(text):
-            if field is not None:
-                found |= {re.split(r"[.\[]", field)[0], *_find_fields(form or "")}
-    return found
+    try:
+        parts = [(field, form or "") for _, field, form, _ in Formatter().parse(text)]
+    except ValueError:
+        return set()
+    names = {re.split(r"[.\[]", field)[0] for field, _ in parts if field is not None}
+    return names.union(*(_find_fields(form) for _, form in parts))
 
 
 def _find_jinja_fields(template: Template) -> set[str]:
