@@ -73,9 +73,9 @@ class Machine:
 class Instance(Machine):
     """An EC2 instance, whoever owns it. Source: DescribeInstances.
 
-    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`; `lacks` are tags that
-    the list of its group's names says it bears, and it does not. The last three are the
-    farm database's; its own clock says what "recently" is: within `round_gap_s`.
+    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`; `lacks` those that its
+    group's list of names says it bears, and it does not. The last three are the farm database's;
+    its own clock says what "recently" is: within `round_gap_s`.
     """
 
     instance_id: str
@@ -289,10 +289,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What became of one launch. UNKNOWN: no answer came, so the instance may exist.
-
-    `lacks` are tags, those with its name, that one of a group is still to get.
-    """
+    """What became of one launch. UNKNOWN: no answer came, so the instance may exist."""
 
     launch: Launch
     status: Status

@@ -7,7 +7,7 @@ tags. What is not done in time, the next run that looks at EC2 does.
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from functools import partial
 from multiprocessing import TimeoutError as NotReady
@@ -34,10 +34,7 @@ def write_names(run: Run, aws: Aws, snapshot: Snapshot, outcomes: Iterable[Outco
     if not namings:
         return 0
     stop = threading.Event()
-    # Its threads are daemons: what still hangs after the deadline must not keep the process.
-    pool = ThreadPool(min(MAX_CALLS_AT_ONCE, len(namings)))
-    begun = _begin(run, aws, namings, pool, stop)
-    pool.close()
+    begun = _begin(run, aws, namings, stop)
     failed: Counter[str] = Counter()
     if missed := len(namings) - len(begun):
         failed["the deadline came first"] = missed
@@ -60,20 +57,37 @@ def write_names(run: Run, aws: Aws, snapshot: Snapshot, outcomes: Iterable[Outco
 
 
 def _begin(
-    run: Run, aws: Aws, namings: Sequence[Naming], pool: ThreadPool, stop: threading.Event
+    run: Run, aws: Aws, namings: Sequence[Naming], stop: threading.Event
 ) -> list["AsyncResult[None]"]:
-    """Start each call when its region's turn comes; those for which it comes too late are not."""
-    clients = {region: aws.launcher(region) for region in {each.region for each in namings}}
+    """Start each call when its region's turn comes, until the deadline."""
+    waiting: dict[str, deque[Naming]] = {}
+    for naming in namings:
+        waiting.setdefault(naming.region, deque()).append(naming)
+    clients = {region: aws.launcher(region) for region in waiting}
     pace = Pace(burst=TAGS_BURST - SPARE, interval_s=TAGS_INTERVAL_S)
-    now = time.monotonic()
-    turns = [pace.take(each.region, pace.turn(each.region, now)) for each in namings]
-    begun = []
-    for at, naming in sorted(zip(turns, namings, strict=True), key=lambda pair: pair[0]):
-        pause_s = max(0.0, at - time.monotonic())
-        if (left_s := run.remaining_s()) <= pause_s:
-            break
-        time.sleep(pause_s)
-        patience_s = min(left_s - pause_s, PATIENCE_S)
-        call = partial(write_tags, clients[naming.region], naming.instance_id, naming.tags)
-        begun.append(pool.apply_async(call, kwds={"patience_s": patience_s, "stop": stop}))
+    # Its threads are daemons: what still hangs after the deadline must not keep the process.
+    pool = ThreadPool(min(MAX_CALLS_AT_ONCE, len(namings)))
+    free = threading.Semaphore(MAX_CALLS_AT_ONCE)
+    begun: list[AsyncResult[None]] = []
+    while waiting and (left_s := run.remaining_s()) > 0:
+        now = time.monotonic()
+        turn, region = min((pace.turn(region, now), region) for region in waiting)
+        if turn > now:
+            time.sleep(min(turn - now, left_s))
+        elif free.acquire(timeout=left_s):
+            naming = waiting[region].popleft()
+            pace.take(region, time.monotonic())
+            call = partial(write_tags, clients[region], naming.instance_id, naming.tags)
+            patience_s = min(left_s, PATIENCE_S)
+            begun.append(
+                pool.apply_async(
+                    call,
+                    kwds={"patience_s": patience_s, "stop": stop},
+                    callback=lambda _: free.release(),
+                    error_callback=lambda _: free.release(),
+                )
+            )
+            if not waiting[region]:
+                del waiting[region]
+    pool.close()
     return begun
