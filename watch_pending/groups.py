@@ -5,6 +5,7 @@
 - a call bears no more names than a list of names may have, and than its tags have room for.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from watch_pending.demand import own_instances
 from watch_pending.models import Launch, Outcome, Snapshot
 from watch_pending.name_tags import pack_names
 
+# Names that a list can hold, in a tag and in a shell's.
+PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 MOST_NAMES = 100
 MOST_TAGS = 50
 # Name, FQDN, type, state, farm, launch and domain.
@@ -41,7 +44,7 @@ def group_launches(
     for launch in launches:
         region = launch.offer.region
         free = free_tags.get((launch.instance_type, region), 0)
-        if planned[region] <= tokens.get(region, 0) or "," in launch.name:
+        if planned[region] <= tokens.get(region, 0) or not PLAIN.fullmatch(launch.name):
             free = 0
         call = filling.get(what_is_shared(launch))
         if call is None or not _fits([*call, launch], free):

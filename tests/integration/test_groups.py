@@ -1,5 +1,6 @@
 """Machines that share a call: what EC2 is asked for, what it gives, and who is named when."""
 
+import re
 import time
 
 import pytest
@@ -229,9 +230,10 @@ def test_writing_names_ends_with_the_deadline(farm: Farm) -> None:
     farm.ec2.add_fault(action="CreateTags", latency_s=60)
     farm.add_pending(BUILD, 10)
     started = time.monotonic()
-    done = farm.run("--deadline", "4")
-    assert (done.code, time.monotonic() - started < 15) == (3, True)
-    assert "no answer by the deadline" in done.err
+    done = farm.run("--deadline", "6")
+    assert (done.code, time.monotonic() - started < 30) == (3, True)
+    assert re.search("Name and FQDN.*(no answer by the deadline|the deadline came)", done.err)
+    assert farm.names() == numbered(10)
 
 
 def test_eighty_machines_in_two_regions_are_named_within_ec2_s_rate(farm: Farm) -> None:

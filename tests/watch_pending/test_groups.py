@@ -84,8 +84,9 @@ def test_no_call_has_more_names_than_its_tags_have_room_for() -> None:
     assert sizes(make_launches(70), bld=1) == [32, 32, 6]
 
 
-def test_a_name_with_a_comma_has_a_call_of_its_own() -> None:
-    assert sizes([*make_launches(1), make_launch("a,b"), *make_launches(1)]) == [2, 1]
+@pytest.mark.parametrize("name", ["a,b", "a b", "$a", "é"])
+def test_a_name_that_no_list_can_hold_has_a_call_of_its_own(name: str) -> None:
+    assert sizes([*make_launches(1), make_launch(name), *make_launches(1)]) == [2, 1]
 
 
 def test_a_place_with_many_tags_leaves_few_for_names() -> None:
