@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from benchmarks import gettac, pending, runner, startup, stop_idle, whole_farm
+from benchmarks import gettac, launch, pending, runner, startup, stop_idle, whole_farm
 
 
 def main() -> None:
@@ -17,6 +17,8 @@ def main() -> None:
     count = gettac.WORKERS // 10 if "quick" in sys.argv else gettac.WORKERS
     print(f"## {count:,} workers ask for their tac (`python -m benchmarks.gettac`)\n")
     print_markdown(gettac.HEAD.split("|"), gettac.table(count))
+    print("## Launching, two regions, 100 ms a call (`benchmarks/launch.py`)\n")
+    print_markdown(launch.HEAD, launch.table(quick="quick" in sys.argv))
     print("## stop-idle, one run, two regions (`benchmarks/stop_idle.py`)\n")
     print_markdown(stop_idle.HEAD, stop_idle.table(100 if "quick" in sys.argv else 1000))
     print("## From ten requests to the last machine terminated (`benchmarks/whole_farm.py`)\n")

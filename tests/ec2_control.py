@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,6 +127,21 @@ class Ec2Server:
         if response.status != 200:
             raise ValueError(f"{method} /_farm/{path}: {answer['error']}")
         return answer
+
+
+def name_of(instance: Mapping[str, Any]) -> str:
+    """Say who an instance is: by its group's list of names, else by its tag Name, else its id."""
+    prefix, tags = "farmhand:names-", instance["tags"]
+    numbers = sorted(int(key.removeprefix(prefix)) for key in tags if key.startswith(prefix))
+    names = ",".join(tags[f"{prefix}{number}"] for number in numbers).split(",")
+    return names[instance["launch_index"]] if numbers else str(instance["name"] or instance["id"])
+
+
+def token_of(instance: Mapping[str, Any]) -> str:
+    """Say which launch of the journal an instance is: its call, and its index in a group."""
+    grouped = "farmhand:names-0" in instance["tags"]
+    token = str(instance["client_token"])
+    return f"{token}-{instance['launch_index']}" if grouped else token
 
 
 @contextmanager

@@ -51,14 +51,13 @@ def run_instances(call: Call, state: State, ask_moto: AskMoto) -> Reply:
     Source: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html; the
     error for a token whose instances are gone: boto/boto3#4406.
     """
-    prices = state.seeded_prices(call.region)
     if not call.client_token or call.params.get("DryRun") == "true":
-        return _launch(call, prices, ask_moto)
+        return _launch(call, state, ask_moto)
     entry = state.token_entry(call.region, zone_of(call.region, call.params), call.client_token)
     if entry.body is not None:
         _check_replay(call, entry.params, entry.body)
         return Reply(status=200, body=entry.body)
-    reply = _launch(call, prices, ask_moto)
+    reply = _launch(call, state, ask_moto)
     if reply.status == 200:
         entry.params, entry.body = dict(call.params), reply.body
     return reply
@@ -81,15 +80,15 @@ def _check_replay(call: Call, params: Mapping[str, str], body: bytes) -> None:
         )
 
 
-def _launch(call: Call, prices: Sequence[Price], ask_moto: AskMoto) -> Reply:
+def _launch(call: Call, state: State, ask_moto: AskMoto) -> Reply:
     _check_image(call)
-    _check_price(call, prices)
-    params = {**_with_known_disks(call), "MinCount": str(_count(call))}
+    _check_price(call, state.seeded_prices(call.region))
+    params = {**_with_known_disks(call), "MinCount": str(_count(call, state))}
     return ask_moto(params)
 
 
-def _count(call: Call) -> int:
-    """Return how many to launch: as many as asked for and as the subnet has room for."""
+def _count(call: Call, state: State) -> int:
+    """Return how many to launch: as many as asked for and as subnet and zone have room for."""
     least = int(call.params.get("MinCount", "1"))
     most = int(call.params.get("MaxCount", "1"))
     if not 1 <= least <= most:
@@ -102,7 +101,11 @@ def _count(call: Call) -> int:
             f"There are not enough free addresses in subnet '{subnet_of(call.params)}' "
             "to satisfy the requested number of instances.",
         )
-    return min(most, free)
+    count = state.take_room(call, derived_fields(call), least=least, most=min(most, free))
+    if count == 0:
+        message = "We currently do not have sufficient capacity in the zone you requested."
+        raise Ec2Error("InsufficientInstanceCapacity", message, 500)
+    return count
 
 
 def _check_image(call: Call) -> None:

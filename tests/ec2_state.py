@@ -83,7 +83,8 @@ class FaultRule:
     """What to do to calls of `action` (a glob) whose form fields match (values or globs).
 
     `left` is how often it still strikes, None for always. Fields of `match` may also be
-    `@az`, `@subnet` and `@market` (`spot` or `on-demand`), derived for RunInstances.
+    `@az`, `@subnet` and `@market` (`spot` or `on-demand`), derived for RunInstances. A rule with
+    `room` does nothing but let so many instances start, all calls together.
     """
 
     action: str
@@ -96,12 +97,15 @@ class FaultRule:
     latency_s: float = 0.0
     hold_s: float = 0.0
     drop: str | None = None
+    room: int | None = None
 
     def __post_init__(self) -> None:
         if self.drop not in (None, "before", "after"):
             raise BadControlError(f"drop: {self.drop!r} is not null, 'before' or 'after'")
         if self.status is not None and self.code is None:
             raise BadControlError("code: a rule with a status needs one")
+        if self.room is not None and (self.code or self.drop or self.action != "RunInstances"):
+            raise BadControlError("room: such a rule is for RunInstances, and does nothing else")
 
     def matches(self, call: Call, derived: Mapping[str, str]) -> bool:
         """Tell whether this rule still strikes and means this call."""
@@ -188,12 +192,24 @@ class State:
         with self.lock:
             for index, rule in enumerate(self.faults):
                 passes = front_door_only and rule.code and rule.code not in FRONT_DOOR_CODES
-                if passes or not rule.matches(call, derived):
+                if passes or rule.room is not None or not rule.matches(call, derived):
                     continue
                 if rule.left is not None:
                     self.faults[index] = replace(rule, left=rule.left - 1)
                 return rule
             return None
+
+    def take_room(self, call: Call, derived: Mapping[str, str], *, least: int, most: int) -> int:
+        """Take what room the rules for this call leave, up to `most`; less than `least` is none."""
+        with self.lock:
+            rules = [rule for rule in self.faults if rule.room is not None]
+            found = [rule for rule in rules if rule.matches(call, derived)]
+            taken = min([most, *(rule.room or 0 for rule in found)])
+            if taken < least:
+                return 0
+            for rule in found:
+                self.faults[self.faults.index(rule)] = replace(rule, room=(rule.room or 0) - taken)
+            return taken
 
     def take_request_token(self, region: str, action: str) -> bool:
         """Take one request from the API's bucket; False if it is empty."""

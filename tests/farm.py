@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from tests import processes, scheduler_schemas
-from tests.ec2_control import Ec2Server
+from tests.ec2_control import Ec2Server, name_of
 from tests.processes import Command
 from tests.processes import Finished as Finished  # found here too
 from tests.scheduler_schemas import Shape
@@ -104,6 +104,11 @@ class Farm:
         """The embedded farm database."""
         return sa.create_engine(f"sqlite:///{self.directory}/state/farmhand.db")
 
+    def allow_groups(self) -> None:
+        """Let machines share a call: their user data has a list of all names."""
+        text = "#!/bin/sh\necho {{ names }} {{ fqdns }} {{ launch_id }}\n"
+        (self.directory / "worker.user-data.j2").write_text(text)
+
     def rows(self, statement: str) -> list[Mapping[str, Any]]:
         """Read rows of the farm database."""
         with self.database.connect() as connection:
@@ -187,7 +192,7 @@ class Farm:
     def names(self) -> list[str]:
         """List the names of all live instances."""
         return sorted(
-            str(item["name"])
+            name_of(item)
             for item in self.ec2.instances()
             if item["state"] not in {"terminated", "shutting-down"}
         )

@@ -15,7 +15,7 @@ from farmhand.tables.farm import workers
 from farmhand.tables.launches import instances, launches
 from farmhand.tables.records import runs
 from farmhand.upgrades import upgrade
-from tests.ec2_control import Ec2Server
+from tests.ec2_control import Ec2Server, name_of, token_of
 from tests.farm import REGIONS, Farm
 from tests.processes import Command
 from tests.services import DatabaseServer
@@ -35,6 +35,14 @@ def kill(command: Command) -> None:
     """End a command as `kill -9` does."""
     command.send_signal(signal.SIGKILL)
     finish(command)
+
+
+def start_until_recorded(farm: Farm, engine: sa.Engine) -> Command:
+    """Start a run, and wait until it has written its own row: from then on it does things."""
+    before = len(read(engine, runs))
+    process = farm.start()
+    wait_until(lambda: len(read(engine, runs)) > before)
+    return process
 
 
 def wait_until(is_so: Callable[[], object]) -> None:
@@ -126,9 +134,9 @@ def write(engine: sa.Engine, statement: sa.Update) -> None:
 
 
 def live(ec2: Ec2Server) -> dict[str, tuple[str, str]]:
-    """Ask EC2 itself for all live instances: id → (name, client token)."""
+    """Ask EC2 itself for all live instances: id → (name, its launch's token)."""
     return {
-        item["id"]: (item["name"], item["client_token"])
+        item["id"]: (name_of(item), token_of(item))
         for item in ec2.instances()
         if item["state"] not in GONE
     }

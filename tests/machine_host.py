@@ -17,8 +17,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from tests.ec2_control import Ec2Server
+from tests.ec2_control import Ec2Server, name_of
 from tests.machine_image import MachineImage, boot_environ, relocate, write_script
+from tests.machine_metadata import ADDRESS, MetadataServer, running_metadata
 
 INIT = Path(__file__).with_name("machine_init.py")
 UP = frozenset({"pending", "running"})
@@ -53,7 +54,7 @@ class Machine:
     why: str = ""
     process: "subprocess.Popen[bytes] | None" = None
 
-    def boot(self, image: MachineImage, user_data: str) -> None:
+    def boot(self, image: MachineImage, user_data: str, metadata_url: str) -> None:
         """Lay out its disk and start process 1 with the user data, which must be a script."""
         root = self.root
         if root.exists():
@@ -61,7 +62,7 @@ class Machine:
         image.install(root)
         (root / "var/lib/cloud/data/instance-id").write_text(f"{self.instance_id}\n")
         script = root / "var/lib/cloud/user-data.txt"
-        write_script(script, relocate(user_data, root))
+        write_script(script, relocate(user_data, root).replace(ADDRESS, metadata_url))
         with (root / "var/log/cloud-init-output.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", str(INIT), str(script)],
@@ -104,6 +105,7 @@ class MachineHost:
     ec2: Ec2Server
     image: MachineImage
     directory: Path
+    metadata: MetadataServer
     boot_s: float = 0.0
     machines: dict[str, Machine] = field(default_factory=dict)
     twice: list[str] = field(default_factory=list)
@@ -162,15 +164,17 @@ class MachineHost:
                 self.add(instance)
         for machine in self.machines.values():
             if machine.power is Power.BOOTING and time.monotonic() - machine.seen_at >= self.boot_s:
-                machine.boot(self.image, self.find_user_data(machine))
+                metadata_url = self.metadata.url_of(machine.instance_id)
+                machine.boot(self.image, self.find_user_data(machine), metadata_url)
 
     def add(self, instance: dict[str, Any]) -> None:
         """Add an instance that is up."""
-        name = instance["name"] or instance["id"]
+        name = name_of(instance)
         if any(
             each.name == name and each.power is not Power.OFF for each in self.machines.values()
         ):
             self.twice.append(name)
+        self.metadata.said[instance["id"]] = {"ami-launch-index": str(instance["launch_index"])}
         self.machines[instance["id"]] = Machine(
             instance_id=instance["id"],
             name=name,
@@ -198,12 +202,15 @@ def running_host(
     ec2: Ec2Server, image: MachineImage, directory: Path, *, boot_s: float = 0.0
 ) -> Iterator[MachineHost]:
     """Run a host; each machine has a directory of its name in `directory`."""
-    host = MachineHost(ec2=ec2, image=image, directory=directory, boot_s=boot_s)
-    thread = threading.Thread(target=host.watch, name="machine host", daemon=True)
-    thread.start()
-    try:
-        yield host
-        host.check()
-    finally:
-        host.close()
-        thread.join()
+    with running_metadata() as metadata:
+        host = MachineHost(
+            ec2=ec2, image=image, directory=directory, metadata=metadata, boot_s=boot_s
+        )
+        thread = threading.Thread(target=host.watch, name="machine host", daemon=True)
+        thread.start()
+        try:
+            yield host
+            host.check()
+        finally:
+            host.close()
+            thread.join()

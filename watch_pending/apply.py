@@ -20,15 +20,17 @@ from farmhand.errors import Locked
 from watch_pending import queries
 from watch_pending.aws_errors import Meaning, learn
 from watch_pending.ec2 import Aws, Ec2Error
-from watch_pending.ec2_launches import launch_instance
+from watch_pending.ec2_launches import launch_instances
+from watch_pending.groups import group_launches
 from watch_pending.models import Exhausted, Offer, Outcome, Plan, Snapshot, Status
 from watch_pending.pace import Pace
-from watch_pending.prepare import Renderer, prepare
-from watch_pending.request import PreparedLaunch
+from watch_pending.prepare import Renderer, find_free_tags, prepare
+from watch_pending.request import PreparedCall, PreparedLaunch
 from watch_pending.spot import rules_out
 
 log = logging.getLogger(__name__)
 MAX_CALLS_AT_ONCE = 32
+Ids = dict[int, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,10 +49,15 @@ def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -
 
     Raises Locked when another run planned since the snapshot was taken; nothing is launched then.
     """
-    prepared, outcomes = prepare(launcher.renderer, plan, snapshot)
+    now = time.monotonic()
+    regions = {launch.offer.region for launch in plan.launches}
+    tokens = {region: pace.tokens(region, now) for region in regions}
+    calls = group_launches(plan.launches, tokens, find_free_tags(launcher.renderer))
+    prepared, outcomes = prepare(launcher.renderer, calls, snapshot)
+    launches = [launch for call in prepared for launch in call.launches]
     with launcher.database.begin() as connection:
         won = queries.write_plan(
-            connection, prepared, generation=snapshot.generation, run_id=launcher.run_id
+            connection, launches, generation=snapshot.generation, run_id=launcher.run_id
         )
     if not won:
         raise Locked("another run planned at the same time; this one launches nothing")
@@ -60,15 +67,15 @@ def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -
 
 
 def _make_calls(
-    launcher: Launcher, prepared: Sequence[PreparedLaunch], pace: Pace
+    launcher: Launcher, prepared: Sequence[PreparedCall], pace: Pace
 ) -> Iterator[Outcome]:
     """Start each call when its region's turn comes; the journal is written by this thread alone."""
-    waiting: dict[str, deque[PreparedLaunch]] = {}
-    for item in prepared:
-        waiting.setdefault(item.launch.offer.region, deque()).append(item)
+    waiting: dict[str, deque[PreparedCall]] = {}
+    for call in prepared:
+        waiting.setdefault(call.launch.offer.region, deque()).append(call)
     clients = {region: launcher.aws.launcher(region) for region in waiting}
     learned: list[Exhausted] = []
-    running: dict[Future[str], PreparedLaunch] = {}
+    running: dict[Future[Ids], PreparedCall] = {}
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=MAX_CALLS_AT_ONCE) as pool, ExitStack() as at_end:
         at_end.callback(stop.set)  # when we are told to end, no call waits for its next try
@@ -81,25 +88,25 @@ def _make_calls(
                 if not queue:
                     del waiting[region]
                 elif _may_call(running, pace.turn(region, now := time.monotonic()), now):
-                    item = queue.popleft()
-                    if _claim(launcher, item):
+                    call = queue.popleft()
+                    if _claim(launcher, call):
                         pace.take(region, now)
                         patience_s = min(launcher.run.remaining_s(), queries.CLAIMABLE_S)
-                        call = partial(launch_instance, clients[region], item.request)
-                        running[pool.submit(call, patience_s=patience_s, stop=stop)] = item
+                        launch = partial(launch_instances, clients[region], call.request)
+                        running[pool.submit(launch, patience_s=patience_s, stop=stop)] = call
                     else:
-                        yield _drop(launcher, item, Status.FAILED, "its turn came too late")
+                        yield from _drop(launcher, call, Status.FAILED, "its turn came too late")
 
 
-def _may_call(running: Mapping[Future[str], PreparedLaunch], turn: float, now: float) -> bool:
+def _may_call(running: Mapping[Future[Ids], PreparedCall], turn: float, now: float) -> bool:
     """Whether a call can go out at once: what is claimed must not wait, for its row expires."""
     return turn <= now and len(running) < MAX_CALLS_AT_ONCE
 
 
 def _pause_s(
     launcher: Launcher,
-    running: Mapping[Future[str], PreparedLaunch],
-    waiting: Mapping[str, deque[PreparedLaunch]],
+    running: Mapping[Future[Ids], PreparedCall],
+    waiting: Mapping[str, deque[PreparedCall]],
     pace: Pace,
 ) -> float | None:
     """Seconds until something is to be started; None when nothing is left to start."""
@@ -113,7 +120,7 @@ def _pause_s(
 
 
 def _collect(
-    launcher: Launcher, running: dict[Future[str], PreparedLaunch], timeout_s: float | None
+    launcher: Launcher, running: dict[Future[Ids], PreparedCall], timeout_s: float | None
 ) -> Iterator[Outcome]:
     """Wait for calls to end, at most so long, and write down how they did."""
     if not running:
@@ -121,57 +128,85 @@ def _collect(
         return
     done, _ = wait(running, timeout=timeout_s, return_when=FIRST_COMPLETED)
     for future in done:
-        yield _close(launcher, running.pop(future), future)
+        yield from _close(launcher, running.pop(future), future)
 
 
 def _give_up(
-    launcher: Launcher, queue: deque[PreparedLaunch], learned: Sequence[Exhausted]
+    launcher: Launcher, queue: deque[PreparedCall], learned: Sequence[Exhausted]
 ) -> Iterator[Outcome]:
-    """Close the launches whose call has become pointless."""
+    """Close the calls that have become pointless."""
     late = launcher.run.remaining_s() == 0
-    for item in list(queue):
-        exhausted = next((each for each in learned if rules_out(each, item.launch)), None)
+    for call in list(queue):
+        exhausted = next((each for each in learned if rules_out(each, call.launch)), None)
         if not late and exhausted is None:
             continue
-        queue.remove(item)
+        queue.remove(call)
         reason = exhausted.reason if exhausted else "the deadline was reached before its turn came"
-        yield _drop(launcher, item, Status.NOT_TRIED if exhausted else Status.FAILED, reason)
+        status = Status.NOT_TRIED if exhausted else Status.FAILED
+        yield from _drop(launcher, call, status, reason)
 
 
-def _drop(launcher: Launcher, item: PreparedLaunch, status: Status, reason: str) -> Outcome:
-    """Close a launch that was not called; its name is free again at once."""
+def _drop(launcher: Launcher, call: PreparedCall, status: Status, reason: str) -> list[Outcome]:
+    """Close what was not called; its names are free again at once."""
+    outcomes = [_outcome(item, status, reason) for item in call.launches]
+    _write_ends(launcher, outcomes)
+    return outcomes
+
+
+def _claim(launcher: Launcher, call: PreparedCall) -> bool:
     with launcher.database.begin() as connection:
-        queries.close_launch(connection, item.token, instance_id=None, error=reason)
-    return _outcome(item, status, reason)
+        return queries.claim_call(connection, *(item.token for item in call.launches))
 
 
-def _claim(launcher: Launcher, item: PreparedLaunch) -> bool:
-    with launcher.database.begin() as connection:
-        return queries.claim_call(connection, item.token)
-
-
-def _close(launcher: Launcher, item: PreparedLaunch, future: Future[str]) -> Outcome:
-    """Write how a call ended. One without an answer stays open: its instance may yet appear."""
+def _close(launcher: Launcher, call: PreparedCall, future: Future[Ids]) -> list[Outcome]:
+    """Write how a call ended. One without an answer stays open: its instances may yet appear."""
     try:
-        instance_id = future.result()
+        ids = future.result()
     except Ec2Error as err:
         if err.unanswered:
-            return _outcome(item, Status.UNKNOWN, str(err))
-        with launcher.database.begin() as connection:
-            queries.close_launch(connection, item.token, instance_id=None, error=str(err))
-        spent = {Meaning.NO_CAPACITY, Meaning.SUBNET_FULL, Meaning.QUOTA}
-        status = Status.NO_CAPACITY if err.meaning in spent else Status.FAILED
-        return Outcome(
-            launch=item.launch,
-            status=status,
-            token=item.token,
-            reason=str(err),
-            exhausted=learn(err.meaning, item.launch, str(err)),
-        )
+            return [_outcome(item, Status.UNKNOWN, str(err)) for item in call.launches]
+        outcomes = [_refused(item, err.meaning, str(err)) for item in call.launches]
+    else:
+        count = len(call.launches)
+        reason = f"EC2 had no capacity for more than {len(ids)} of {count}"
+        outcomes = [
+            _launched(item, ids[index])
+            if index in ids
+            else _refused(item, Meaning.NO_CAPACITY, reason)
+            for index, item in enumerate(call.launches)
+        ]
+    _write_ends(launcher, outcomes)
+    return outcomes
+
+
+def _write_ends(launcher: Launcher, outcomes: Sequence[Outcome]) -> None:
     with launcher.database.begin() as connection:
-        queries.close_launch(connection, item.token, instance_id=instance_id, error=None)
+        if len(outcomes) > 1:
+            queries.take_turn(connection)
+        for outcome in outcomes:
+            queries.close_launch(
+                connection, outcome.token, instance_id=outcome.instance_id, error=outcome.reason
+            )
+
+
+def _launched(item: PreparedLaunch, instance_id: str) -> Outcome:
     return Outcome(
-        launch=item.launch, status=Status.LAUNCHED, token=item.token, instance_id=instance_id
+        launch=item.launch,
+        status=Status.LAUNCHED,
+        token=item.token,
+        instance_id=instance_id,
+        lacks=item.lacks,
+    )
+
+
+def _refused(item: PreparedLaunch, meaning: Meaning, reason: str) -> Outcome:
+    spent = {Meaning.NO_CAPACITY, Meaning.SUBNET_FULL, Meaning.QUOTA}
+    return Outcome(
+        launch=item.launch,
+        status=Status.NO_CAPACITY if meaning in spent else Status.FAILED,
+        token=item.token,
+        reason=reason,
+        exhausted=learn(meaning, item.launch, reason),
     )
 
 

@@ -23,7 +23,7 @@ from watch_pending.config_machines import Market
 from watch_pending.models import InventoryWorker
 from watch_pending.request import why_too_large
 from watch_pending.settings import WatchPendingSettings, load_settings
-from watch_pending.userdata import make_fields, read_template, render_user_data
+from watch_pending.userdata import Fields, make_fields, read_template, render_user_data
 
 
 def check_settings(
@@ -110,7 +110,7 @@ def check_templates(
 
 def sample_fields(
     watch: WatchPending, name: str, farm: str, inventory: Sequence[InventoryWorker]
-) -> Iterator[dict[str, str | None]]:
+) -> Iterator[Fields]:
     """Yield the template fields of a type's machines; made up is only what nothing tells yet."""
     places = watch.instance_types[name].regions
     domains = {region: place.domain for region, place in places.items()}

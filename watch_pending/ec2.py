@@ -21,7 +21,8 @@ from farmhand.errors import FarmError
 from watch_pending.aws_errors import THROTTLED, Meaning, read_meaning
 from watch_pending.config_machines import Market
 from watch_pending.models import Image, Instance, SpotPrice, Subnet
-from watch_pending.request import FARM_TAG, LAUNCH_TAG, STATE_TAG, TYPE_TAG
+from watch_pending.name_tags import read_identity
+from watch_pending.request import FARM_TAG, STATE_TAG, TYPE_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -163,8 +164,7 @@ def _read_instance(item: "InstanceTypeDef", region: str) -> Instance:
     spot = item.get("InstanceLifecycle") == "spot"
     return Instance(
         instance_id=item["InstanceId"],
-        token=tags.get(LAUNCH_TAG),
-        name=tags.get("Name", ""),
+        **read_identity(tags, item.get("AmiLaunchIndex", 0)),
         instance_type=tags.get(TYPE_TAG, ""),
         market=Market.SPOT if spot else Market.ON_DEMAND,
         region=region,

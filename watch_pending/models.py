@@ -73,9 +73,10 @@ class Machine:
 class Instance(Machine):
     """An EC2 instance, whoever owns it. Source: DescribeInstances.
 
-    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`; `virtualization` and
-    `root_device` are empty where only the farm database knows it. The last three are the farm
-    database's; its own clock says what "recently" is: within `round_gap_s`.
+    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`; `lacks` those that its
+    group's list of names says it bears, and it does not. `virtualization` and `root_device` are
+    empty where only the farm database knows it. The last three are the farm database's; its own
+    clock says what "recently" is: within `round_gap_s`.
     """
 
     instance_id: str
@@ -86,6 +87,7 @@ class Instance(Machine):
     loaned_to: str = ""
     virtualization: str = ""
     root_device: str = ""
+    lacks: tuple[tuple[str, str], ...] = ()
     last_connected_at: datetime | None = None
     connected_since: datetime | None = None
     connected_recently: bool = False
@@ -302,3 +304,4 @@ class Outcome:
     instance_id: str | None = None
     reason: str = ""
     exhausted: Exhausted | None = None
+    lacks: tuple[tuple[str, str], ...] = ()

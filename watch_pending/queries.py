@@ -188,18 +188,20 @@ def _launch_row(item: PreparedLaunch, *, generation: int, run_id: int) -> dict[s
     }
 
 
-def claim_call(connection: Connection, token: str) -> bool:
-    """Take the right to make a launch's call, once; False when it expired meanwhile."""
-    return claim(
-        connection,
+def claim_call(connection: Connection, *tokens: str) -> bool:
+    """Take the right to make a call, once; False when one of its launches expired meanwhile."""
+    if len(tokens) > 1:
+        take_turn(connection)
+    result = connection.execute(
         launches.update()
         .where(
-            launches.c.token == token,
+            launches.c.token.in_(tokens),
             launches.c.state == "planned",
             launches.c.created_at > db_now(-CLAIMABLE_S),
         )
-        .values(state="called", called_at=db_now()),
+        .values(state="called", called_at=db_now())
     )
+    return result.rowcount == len(tokens)
 
 
 def close_launch(

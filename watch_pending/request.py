@@ -26,16 +26,37 @@ class Stamp:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedLaunch:
-    """A launch with everything its call needs; the token is its identity for ever."""
+    """A launch with everything its call needs; the token is its identity for ever.
+
+    `lacks` are tags that it can't have in the call, which it shares with others: its name.
+    """
 
     launch: Launch
     token: str
     request: Mapping[str, Any] = field(repr=False)
+    lacks: tuple[tuple[str, str], ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 of the request: says whether two are the same, and nothing of the user data."""
         return hashlib.sha256(json.dumps(self.request, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedCall:
+    """One call of RunInstances, with its launches by launch index; they differ in name only."""
+
+    launches: tuple[PreparedLaunch, ...]
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The arguments, which its launches share."""
+        return self.launches[0].request
+
+    @property
+    def launch(self) -> Launch:
+        """Any one of its launches, to see where they are."""
+        return self.launches[0].launch
 
 
 def format_request(

@@ -82,9 +82,14 @@ def _run(
             database, settings.farm, settings.watch, sight.scheduler, sight.cloud
         )
     plans, outcomes = _launch(run, settings, database, record, sight)
+    unnamed = 0
+    if sight.aws is not None:
+        from watch_pending.naming import write_names
+
+        unnamed = write_names(run, sight.aws, sight.snapshot, outcomes)
     plan = settle(plans, outcomes)
     report(run, settings, plan, outcomes)
-    return summarize(sight, plan, outcomes, planned=len(plans[0].launches))
+    return summarize(sight, plan, outcomes, planned=len(plans[0].launches), unnamed=unnamed)
 
 
 def preview(run: Run, settings: WatchPendingSettings, sight: Sight) -> tuple[Plan, list[Outcome]]:
@@ -95,7 +100,7 @@ def preview(run: Run, settings: WatchPendingSettings, sight: Sight) -> tuple[Pla
     snapshot, refused = sight.snapshot, list[Outcome]()
     while True:
         plan = make_plan(run, settings, snapshot, sight.rules)
-        _, failed = prepare(renderer, plan, snapshot)
+        _, failed = prepare(renderer, [(launch,) for launch in plan.launches], snapshot)
         if not failed:
             return plan, refused
         refused += failed
@@ -218,7 +223,9 @@ def report(
         print_plan(plan, outcomes, dry_run=run.dry_run)
 
 
-def summarize(sight: Sight, plan: Plan, outcomes: Sequence[Outcome], *, planned: int) -> Result:
+def summarize(
+    sight: Sight, plan: Plan, outcomes: Sequence[Outcome], *, planned: int, unnamed: int = 0
+) -> Result:
     """Sum a run up in one exit code, one line and its metrics; pure.
 
     `planned` are the machines that the run set out to start, whatever became of them.
@@ -229,13 +236,15 @@ def summarize(sight: Sight, plan: Plan, outcomes: Sequence[Outcome], *, planned:
     pending = sum(item.requests for item in sight.snapshot.pending)
     reasons = [f"{c.by}: {c.reason}" for item in plan.demands for c in item.cuts]
     reasons += [f"{region}: {why}" for region, why in sight.snapshot.lost_regions.items()]
+    partial = failed or unnamed or sight.snapshot.lost_regions
     return Result(
-        exit_code=ExitCode.PARTIAL if failed or sight.snapshot.lost_regions else ExitCode.OK,
+        exit_code=ExitCode.PARTIAL if partial else ExitCode.OK,
         summary={
             "pending": pending,
             "planned": planned,
             "launched": counts[Status.LAUNCHED],
             "failed": failed,
+            "unnamed": unnamed,
             "unmet": sum(item.unmet for item in plan.demands),
             "unmatched": sum(plan.unmatched.values()),
             "api_calls": calls,

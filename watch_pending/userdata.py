@@ -1,8 +1,10 @@
 """User data from a template: Jinja2 (`.j2`), or the original's with Python's format fields."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 
 from farmhand.errors import BadInput
 from watch_pending.request import fqdn
@@ -17,6 +19,22 @@ class Template:
 
     path: Path
     text: str
+
+
+class Listed(tuple[str, ...]):
+    """A list of names that a template may print as it is: with spaces between them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Join the names."""
+        return " ".join(self)
+
+
+Fields = dict[str, str | Listed | None]
+# Fields that the machines of one call share, and those that each has for itself.
+SHARED_NAMES = {"names", "fqdns"}
+OWN_NAMES = {"hostname", "fqdn", "puppet_cert"}
 
 
 def read_template(path: Path) -> Template:
@@ -37,13 +55,21 @@ def make_fields(  # noqa: PLR0913 - one argument for each thing that tells machi
     farm: str,
     launch_id: str,
     puppet_cert: str | None,
-) -> dict[str, str | None]:
-    """List every field a template may use; the last two are the original's, and always empty."""
+    names: Sequence[str] = (),
+) -> Fields:
+    """List every field a template may use; the last two are the original's, and always empty.
+
+    `names` are those of all machines that share the user data, by launch index; without them, it is
+    for the one with the `hostname`.
+    """
+    names = names or (hostname,)
     return {
         "moz_instance_type": moz_instance_type,
         "hostname": hostname,
         "domain": domain,
         "fqdn": fqdn(hostname, domain),
+        "names": Listed(names),
+        "fqdns": Listed(fqdn(name, domain) for name in names),
         "region": region,
         "region_dns_atom": REGION_DNS_ATOMS.get(region),
         "market": market,
@@ -55,9 +81,42 @@ def make_fields(  # noqa: PLR0913 - one argument for each thing that tells machi
     }
 
 
-def render_user_data(template: Template, fields: Mapping[str, str | None]) -> str:
+def is_index_aware(template: Template) -> bool:
+    """Whether one text of a template will do for many machines: each finds its name in a list."""
+    fields = _find_jinja_fields(template) if _is_jinja(template) else _find_fields(template.text)
+    return bool(fields & SHARED_NAMES) and not fields & OWN_NAMES
+
+
+def _find_fields(text: str) -> set[str]:
+    """Find the names of Python's format fields; none in a text that has no such form.
+
+    >>> sorted(_find_fields("{fqdn} {names[0]:>{width}} {{moz}}"))
+    ['fqdn', 'names', 'width']
+    """
+    try:
+        parts = [(field, form or "") for _, field, form, _ in Formatter().parse(text)]
+    except ValueError:
+        return set()
+    names = {re.split(r"[.\[]", field)[0] for field, _ in parts if field is not None}
+    return names.union(*(_find_fields(form) for _, form in parts))
+
+
+def _find_jinja_fields(template: Template) -> set[str]:
+    from jinja2 import Environment, TemplateError, meta
+
+    try:
+        return meta.find_undeclared_variables(Environment().parse(template.text))  # noqa: S701
+    except TemplateError:
+        return set()
+
+
+def _is_jinja(template: Template) -> bool:
+    return template.path.suffix == ".j2"
+
+
+def render_user_data(template: Template, fields: Mapping[str, object]) -> str:
     """Fill a template in; raises BadInput, naming file and field, for one it does not have."""
-    if template.path.suffix == ".j2":
+    if _is_jinja(template):
         return _render_jinja(template, fields)
     try:
         return template.text.format(**fields)
@@ -69,7 +128,7 @@ def render_user_data(template: Template, fields: Mapping[str, str | None]) -> st
         raise BadInput(f"{template.path}: {err}; a literal brace is doubled: {{{{ }}}}") from err
 
 
-def _render_jinja(template: Template, fields: Mapping[str, str | None]) -> str:
+def _render_jinja(template: Template, fields: Mapping[str, object]) -> str:
     from jinja2 import Environment, StrictUndefined, TemplateError
 
     # Not HTML: a shell script or cloud-config must come out as it was written.

@@ -83,6 +83,34 @@ def test_as_many_as_max_count_are_launched(ec2: ec2_control.Ec2Server, client: E
     assert sorted(each["launch_index"] for each in ec2.instances()) == [0, 1, 2, 3, 4]
 
 
+def test_capacity_for_fewer_gives_fewer_and_then_none(
+    ec2: ec2_control.Ec2Server, client: EC2Client
+) -> None:
+    ec2.add_fault(action="RunInstances", match={"InstanceType": "c5.large"}, room=6)
+    assert len(launch(ec2, client, MaxCount=10, ClientToken="once")) == 6
+    with pytest.raises(ClientError) as raised:
+        launch(ec2, client, MaxCount=10)
+    assert error_of(raised) == ("InsufficientInstanceCapacity", 500)
+    assert len(launch(ec2, client, MaxCount=2, InstanceType="m5.large")) == 2
+    assert len(launch(ec2, client, MaxCount=10, ClientToken="once")) == 6
+    assert len(ec2.instances()) == 8
+
+
+def test_capacity_for_fewer_than_the_least_gives_none_and_keeps_it(
+    ec2: ec2_control.Ec2Server, client: EC2Client
+) -> None:
+    ec2.add_fault(action="RunInstances", room=3)
+    with pytest.raises(ClientError, match="InsufficientInstanceCapacity"):
+        launch(ec2, client, MinCount=4, MaxCount=4)
+    assert len(launch(ec2, client, MaxCount=4)) == 3
+
+
+@pytest.mark.parametrize("more", [{"action": "CreateTags"}, {"code": "InternalError"}])
+def test_room_is_for_launches_alone(ec2: ec2_control.Ec2Server, more: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="room: such a rule is for RunInstances"):
+        ec2.add_fault(**{"action": "RunInstances", "room": 1, **more})
+
+
 # Free addresses
 
 

@@ -4,7 +4,6 @@ import random
 import time
 
 import pytest
-import sqlalchemy as sa
 
 from tests.farm import BUILD, REGIONS, Farm
 from tests.journal import (
@@ -22,10 +21,10 @@ from tests.journal import (
     read,
     runs,
     shared_database,
+    start_until_recorded,
     states,
     wait_until,
 )
-from tests.processes import Command
 
 pytestmark = pytest.mark.integration
 UNANSWERED = {"action": "RunInstances", "drop": "after"}
@@ -193,14 +192,6 @@ def test_a_run_that_was_killed_leaves_its_row_without_an_end(farm: Farm) -> None
     kill(process)
     [row] = read(farm.database, runs)
     assert (row["finished_at"], row["exit_code"]) == (None, None)
-
-
-def start_until_recorded(farm: Farm, engine: sa.Engine) -> Command:
-    """Start a run, and wait until it has written its own row: from then on it does things."""
-    before = len(read(engine, runs))
-    process = farm.start()
-    wait_until(lambda: len(read(engine, runs)) > before)
-    return process
 
 
 @pytest.mark.parametrize(

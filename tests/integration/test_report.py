@@ -145,7 +145,8 @@ def test_a_run_from_cron_prints_nothing_and_logs_one_line_an_event(farm: Farm) -
     unmatched = "2 requests of 1 builders match no pattern: " + NEWLINES.replace("\n", "\\n")
     assert any(line.endswith(unmatched) for line in lines)
     assert re.search(
-        r"done exit=0 pending=5 planned=2 launched=2 failed=0 unmet=1 unmatched=2 secs=[\d.]+$",
+        r"done exit=0 pending=5 planned=2 launched=2 failed=0 unnamed=0 unmet=1 unmatched=2"
+        r" secs=[\d.]+$",
         lines[-1],
     )
 

@@ -14,7 +14,7 @@ from watch_pending.config_machines import InstanceType, Market, Place, name_patt
 EXAMPLE = Path("configs/farmhand.yml")
 VARIABLES = (
     "moz_instance_type hostname domain fqdn region region_dns_atom"
-    " farm launch_id market puppet_cert"
+    " farm launch_id market puppet_cert names fqdns"
 )
 
 

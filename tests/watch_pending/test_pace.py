@@ -52,6 +52,36 @@ def test_regions_do_not_wait_for_each_other() -> None:
     assert (pace.turn("east", 0.0), pace.turn("west", 0.0)) == (INTERVAL_S, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("taken", "at", "tokens"),
+    [
+        pytest.param(0, 0.0, 5, id="full"),
+        pytest.param(3, 0.0, 2, id="three gone"),
+        pytest.param(5, 0.0, 0, id="empty"),
+        pytest.param(9, 0.0, 0, id="more gone than there were"),
+        pytest.param(5, 0.49, 0, id="not yet"),
+        pytest.param(5, 0.5, 1, id="one again"),
+        pytest.param(5, 99.0, 5, id="full again"),
+    ],
+)
+def test_the_calls_that_may_start_at_once_are_counted(taken: int, at: float, tokens: int) -> None:
+    pace = Pace()
+    for _ in range(taken):
+        pace.take("east", 0.0)
+    assert pace.tokens("east", at) == tokens
+
+
+def test_as_many_as_are_counted_start_at_once() -> None:
+    pace, now = Pace(burst=100, interval_s=0.1), 0.0
+    for _ in range(137):
+        now = pace.take("east", pace.turn("east", now))
+    now += 1.23
+    for _ in range(pace.tokens("east", now)):
+        assert pace.turn("east", now) == now
+        pace.take("east", now)
+    assert pace.turn("east", now) > now
+
+
 def test_asking_for_a_turn_takes_none() -> None:
     pace = Pace()
     assert [pace.turn("east", 1.0) for _ in range(10)] == [1.0] * 10

@@ -6,7 +6,14 @@ import pytest
 
 from farmhand.errors import BadInput
 from tests.builders import make_template
-from watch_pending.userdata import REGION_DNS_ATOMS, make_fields, read_template, render_user_data
+from watch_pending.userdata import (
+    REGION_DNS_ATOMS,
+    Fields,
+    is_index_aware,
+    make_fields,
+    read_template,
+    render_user_data,
+)
 
 FIELDS = {"hostname": "bld-001", "fqdn": "bld-001.example.com", "region_dns_atom": None}
 
@@ -99,17 +106,22 @@ def test_the_originals_three_regions_have_an_atom() -> None:
     assert [*REGION_DNS_ATOMS.values()] == ["use1", "usw1", "usw2"]
 
 
-def test_the_fields_derive_full_name_and_dns_atom_and_leave_the_originals_empty() -> None:
-    fields = make_fields(
+def fields_of(*names: str) -> Fields:
+    return make_fields(
         moz_instance_type="bld",
-        hostname="bld-001",
+        hostname=names[0],
         domain="example.com",
         region="us-west-2",
         market="spot",
         farm="test",
         launch_id="0",
         puppet_cert=None,
+        names=names[1:] and names,
     )
+
+
+def test_the_fields_derive_full_name_and_dns_atom_and_leave_the_originals_empty() -> None:
+    fields = fields_of("bld-001")
     derived = {name: fields[name] for name in ("fqdn", "region_dns_atom", "puppet_server")}
     assert derived == {
         "fqdn": "bld-001.example.com",
@@ -117,3 +129,50 @@ def test_the_fields_derive_full_name_and_dns_atom_and_leave_the_originals_empty(
         "puppet_server": "",
     }
     assert fields["password"] == ""
+
+
+# Many machines, one text
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "rendered"),
+    [
+        pytest.param("a.j2", "({{ names }})", "(b-1 b-2)", id="jinja"),
+        pytest.param("a.j2", "{{ names[1] }}", "b-2", id="jinja item"),
+        pytest.param("a.j2", "{{ fqdns | join(',') }}", "b-1.example.com,b-2.example.com", id="j"),
+        pytest.param("a.user-data", "({names})", "(b-1 b-2)", id="format field"),
+        pytest.param("a.user-data", "{fqdns[0]}", "b-1.example.com", id="format item"),
+    ],
+)
+def test_a_list_of_names_is_filled_in(path: str, text: str, rendered: str) -> None:
+    assert render_user_data(make_template(text, path), fields_of("b-1", "b-2")) == rendered
+
+
+def test_a_machine_that_is_alone_is_the_only_one_of_the_list() -> None:
+    fields = fields_of("bld-001")
+    assert (fields["names"], fields["fqdns"]) == (("bld-001",), ("bld-001.example.com",))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "is_aware"),
+    [
+        pytest.param("a.j2", "{{ names }}", True, id="names"),
+        pytest.param("a.j2", "{% for n in fqdns %}{{ n }}{% endfor %}", True, id="full names"),
+        pytest.param("a.j2", "{{ names }} {{ farm }} {{ domain }}", True, id="what all share"),
+        pytest.param("a.j2", "{{ farm }}", False, id="no list"),
+        pytest.param("a.j2", "{{ names }} {{ hostname }}", False, id="its own name too"),
+        pytest.param("a.j2", "{{ names }} {{ fqdn }}", False, id="its own full name too"),
+        pytest.param("a.j2", "{{ names }}{% if puppet_cert %}1{% endif %}", False, id="its cert"),
+        pytest.param("a.j2", "{{ names }} $hostname # {fqdn}", True, id="shell's own variables"),
+        pytest.param("a.j2", "{{ names }} {% if %}", False, id="broken"),
+        pytest.param("a.user-data", "{names}", True, id="format: names"),
+        pytest.param("a.user-data", "{fqdns[0]:>9}", True, id="format: full names"),
+        pytest.param("a.user-data", "{names} {hostname}", False, id="format: its own name too"),
+        pytest.param("a.user-data", "{names:{fqdn}}", False, id="format: within a format"),
+        pytest.param("a.user-data", "{names} {{hostname}}", True, id="format: literal braces"),
+        pytest.param("a.user-data", "{names} {", False, id="format: broken"),
+        pytest.param("a.user-data", "{{ names }}", False, id="format: not jinja's"),
+    ],
+)
+def test_one_text_does_for_many_machines(path: str, text: str, is_aware: bool) -> None:
+    assert is_index_aware(make_template(text, path)) is is_aware
