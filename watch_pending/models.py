@@ -73,8 +73,9 @@ class Machine:
 class Instance(Machine):
     """An EC2 instance, whoever owns it. Source: DescribeInstances.
 
-    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`. The last three are the
-    farm database's; its own clock says what "recently" is: within `round_gap_s`.
+    `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`. What it says of its
+    connection is the farm database's; its own clock says what "recently" is: within `round_gap_s`.
+    `stopped_at` is when somebody stopped or terminated it, where EC2 says so.
     """
 
     instance_id: str
@@ -86,6 +87,7 @@ class Instance(Machine):
     last_connected_at: datetime | None = None
     connected_since: datetime | None = None
     connected_recently: bool = False
+    stopped_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
