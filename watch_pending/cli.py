@@ -99,6 +99,40 @@ def sanity(run: Run, secrets: Path | None, fix: bool) -> Result:
     return sanity_once(run, load_settings(run, secrets, ()), fix=fix)
 
 
+@farm_command(main, "status", command="watch-pending", changes=False)
+@secrets_option
+@click.option(
+    "--watch",
+    "every_s",
+    type=click.FloatRange(min=0.1),
+    is_flag=False,
+    flag_value=10.0,
+    default=None,
+    metavar="[SECONDS]",
+    help="Draw it again so often; 10 without a number. Ctrl-C ends it.",
+)
+def status(run: Run, secrets: Path | None, every_s: float | None) -> Result:
+    """Show what the farm is doing now, on one screen.
+
+    Needs the farm database; what else does not answer within seconds is said, and the rest shown.
+
+    \b
+    Examples:
+      watch-pending status
+      watch-pending status --watch
+      watch-pending status --json
+
+    \b
+    Exit codes: 0 shown; 2 bad configuration, or --watch without a terminal; 4 the farm database
+    did not answer.
+    """
+    from watch_pending.settings import load_settings
+    from watch_pending.status.run import show_status, watch_status
+
+    settings = load_settings(run, secrets, ())
+    return show_status(run, settings) if every_s is None else watch_status(run, settings, every_s)
+
+
 @farm_command(main, "explain", command="watch-pending", changes=False)
 @secrets_option
 @regions_option

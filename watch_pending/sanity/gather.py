@@ -68,7 +68,7 @@ def look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
             raise Unavailable(f"neither EC2 nor the scheduler database answered: {err}") from err
         log.error("%s", err)
         lost[SCHEDULER] = str(err)
-    seen = gather.Scheduler(pending=(), workers=_statuses(workload))
+    seen = gather.Scheduler(pending=(), workers=statuses_of(workload))
     snapshot = gather.assemble(settings.farm, seen, journal, cloud)
     sight = Sight(
         snapshot=snapshot,
@@ -122,7 +122,8 @@ def _regions_in(memory: Iterable[Key]) -> frozenset[str]:
     return frozenset(s.partition("/")[0] for kind, s in memory if kind == Kind.UNATTACHED_VOLUME)
 
 
-def _statuses(workload: Workload | None) -> dict[str, WorkerStatus] | None:
+def statuses_of(workload: Workload | None) -> dict[str, WorkerStatus] | None:
+    """Say of each worker what a plan asks; None where nobody can tell."""
     if workload is None or workload.workers is None:
         return None
     return {
