@@ -74,7 +74,7 @@ class Ec2Server:
         return dict(self._ask("POST", "settings", changes))
 
     def poke_instance(self, instance_id: str, **changes: Any) -> None:
-        """Change state, launch_time, state_reason {code, message}, impaired, tags of it."""
+        """Change state, launch_time, state_reason {code, message}, stopped_at, impaired, tags."""
         self._ask("POST", "instances", {"id": instance_id, **changes})
 
     def set_free_addresses(self, subnet_id: str, free: int) -> None:

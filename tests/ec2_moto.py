@@ -75,6 +75,7 @@ class InstancePoke:
     state: str | None = None
     launch_time: str | None = None
     state_reason: dict[str, str] | None = None
+    stopped_at: str | None = None
     impaired: bool | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -190,6 +191,9 @@ def poke_instance(poke: InstancePoke) -> None:
         instance.launch_time = _naive_utc(poke.launch_time)
     if poke.state_reason is not None:
         instance.state_reason = StateReason(**poke.state_reason)
+    if poke.stopped_at is not None:
+        stopped = _naive_utc(poke.stopped_at)
+        instance._reason = f"User initiated ({stopped:%Y-%m-%d %H:%M:%S} GMT)"
     if poke.impaired is not None:
         instance.farm_impaired = poke.impaired
     instance.add_tags(poke.tags)

@@ -15,7 +15,7 @@ from watch_pending.models import UP_STATES, Instance, Machine
 from watch_pending.prices import paid_usd_per_hour
 from watch_pending.sanity.limits import find_exceeded
 from watch_pending.sanity.models import Finding, Key, Kind, Sight
-from watch_pending.sanity.names import find_names_twice, find_paused, pattern_names
+from watch_pending.sanity.names import find_names_twice, find_paused, is_named
 from watch_pending.spans import format_span
 
 HOURS_PER_MONTH = 730
@@ -37,15 +37,14 @@ OF_MACHINES = frozenset(
 
 def judge_all(sight: Sight, config: WatchPending) -> tuple[Finding, ...]:
     """Find all that is wrong, by kind; also what is only suspected so far."""
-    named = pattern_names(config)
     found: list[Finding] = []
     for instance in own_instances(sight.snapshot):
         if instance.instance_id in sight.shown:
             found += _judge_machine(instance, sight, config)
-            found += _judge_name(instance, sight, config, named)
+            found += _judge_name(instance, sight, config)
     found += find_names_twice(sight)
     found += find_exceeded(sight, config)
-    found += find_paused(sight, config, named)
+    found += find_paused(sight, config)
     found += _find_missing(sight)
     found += _find_volumes(sight, config)
     found += _find_rows(sight)
@@ -121,18 +120,17 @@ def _machine_cost(instance: Instance, sight: Sight, config: WatchPending) -> flo
     return sum(sizes) * config.sanity.volume_usd_per_gib_month
 
 
-def _judge_name(
-    instance: Instance, sight: Sight, config: WatchPending, named: frozenset[str]
-) -> Iterator[Finding]:
+def _judge_name(instance: Instance, sight: Sight, config: WatchPending) -> Iterator[Finding]:
     """Say whether nobody knows a machine: neither inventory, nor a name pattern, nor Buildbot.
 
     One that boots is given time, and an orphan is one only when an earlier run saw it so too.
     """
     if sight.workload is None or sight.workload.workers is None:
         return
-    known = instance.name in named or instance.name in sight.workload.workers
-    known |= any(worker.name == instance.name for worker in sight.snapshot.inventory)
-    if known or boots(instance.launched_at, config, sight.now):
+    known = instance.name in sight.workload.workers
+    if known or any(worker.name == instance.name for worker in sight.snapshot.inventory):
+        return
+    if is_named(instance.name, config) or boots(instance.launched_at, config, sight.now):
         return
     name = f'the name "{instance.name}"' if instance.name else "a machine without a name"
     finding = _of_machine(

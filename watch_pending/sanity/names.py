@@ -1,27 +1,41 @@
 """Names → whose they are, and what is wrong with them; pure."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import combinations
 
 from watch_pending.config import WatchPending
-from watch_pending.config_machines import FROM_INVENTORY, Market
+from watch_pending.config_machines import Market
 from watch_pending.demand import own_instances
 from watch_pending.models import LIVE_STATES
-from watch_pending.names import candidate_names
+from watch_pending.names import MAX_NUMBER
 from watch_pending.sanity.models import Finding, Kind, Sight
 from watch_pending.spans import format_span
 from watch_pending.stop_idle.models import Activity
 
 
-def pattern_names(config: WatchPending) -> frozenset[str]:
-    """Collect every name that a pattern of the configuration gives."""
-    return frozenset(
-        name
+def is_named(name: str, config: WatchPending) -> bool:
+    """Whether a pattern of the configuration gives this name."""
+    return any(
+        gives(pattern, name)
         for settings in config.instance_types.values()
-        if settings.names != FROM_INVENTORY
-        for market in Market
-        for name in candidate_names(settings, market, ())
+        for pattern in {settings.name_pattern(market) for market in Market}
+        if pattern is not None
     )
+
+
+def gives(pattern: str, name: str) -> bool:
+    """Whether a name pattern gives a name for one of its numbers.
+
+    >>> gives("w7-%03d", "w7-012"), gives("w7-%03d", "w7-12"), gives("w7-%03d", "w7-10000")
+    (True, False, False)
+    """
+    if not re.search("%[0-9]*d", pattern):
+        return any(pattern % number == name for number in range(1, MAX_NUMBER + 1))
+    spans = combinations(range(len(name) + 1), 2)
+    numbers = {int(name[i:j]) for i, j in spans if name[i:j].isdecimal()}
+    return any(1 <= number <= MAX_NUMBER and pattern % number == name for number in numbers)
 
 
 def find_names_twice(sight: Sight) -> Iterator[Finding]:
@@ -40,7 +54,7 @@ def find_names_twice(sight: Sight) -> Iterator[Finding]:
             )
 
 
-def find_paused(sight: Sight, config: WatchPending, named: frozenset[str]) -> Iterator[Finding]:
+def find_paused(sight: Sight, config: WatchPending) -> Iterator[Finding]:
     """Find our workers that are paused for too long, and names that nothing bears any more.
 
     Those of machines on their way out are stop-idle's business.
@@ -48,7 +62,7 @@ def find_paused(sight: Sight, config: WatchPending, named: frozenset[str]) -> It
     if sight.workload is None or sight.workload.workers is None:
         return
     snapshot = sight.snapshot
-    machines = {worker.name for worker in snapshot.inventory if worker.market} | named
+    machines = {worker.name for worker in snapshot.inventory if worker.market}
     hardware = {worker.name for worker in snapshot.inventory if not worker.market}
     ours = {instance.name for instance in own_instances(snapshot)}
     ours |= {launch.name for launch in snapshot.open_launches}
@@ -58,7 +72,7 @@ def find_paused(sight: Sight, config: WatchPending, named: frozenset[str]) -> It
         if not activity.paused or name in snapshot.stopping.values():
             continue
         by_us = activity.is_paused_by(snapshot.farm)
-        if name not in ours | machines | hardware and not by_us:
+        if not (by_us or name in ours | machines | hardware or is_named(name, config)):
             continue
         said = f": {activity.pause_reason}" if activity.pause_reason else ""
         if name in borne or name in hardware or activity.connected or activity.away:

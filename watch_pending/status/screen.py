@@ -18,6 +18,7 @@ from watch_pending.status.models import RunRow, Status, TypeRow
 BACK_OFFS_SHOWN = 5
 LOST_SHOWN = 4
 LEAST_CELL = 8
+WIDEST_SCOPE = 40
 LEFT, RIGHT = "left", "right"
 Columns = Sequence[tuple[str, str]]
 
@@ -138,7 +139,9 @@ def _sum(numbers: Iterable[int | None]) -> str:
 
 def _back_off_cells(each: BackOff) -> list[str]:
     end = "new settings" if each.left_s is None else format_span(each.left_s)
-    return [each.scope, end, each.reason]
+    scope = Text(each.scope)
+    scope.truncate(WIDEST_SCOPE, overflow="ellipsis")
+    return [scope.plain, end, each.reason]
 
 
 def _run_cells(row: RunRow, now: datetime) -> list[str]:
