@@ -68,6 +68,16 @@ class SecurityGroupSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class VolumeSpec:
+    """A volume to make that is attached to nothing."""
+
+    region: str
+    az: str
+    size_gib: int = 100
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InstancePoke:
     """Changes to one instance, as something outside our control would make them."""
 
@@ -155,6 +165,20 @@ def make_security_group(spec: SecurityGroupSpec) -> str:
     group = ec2.create_security_group(spec.name, "made by a test", vpc_id=_farm_vpc(ec2).id)
     group.add_tags(spec.tags)
     return str(group.id)
+
+
+def make_volume(spec: VolumeSpec) -> str:
+    """Make a volume."""
+    volume = backend(spec.region).create_volume(size=spec.size_gib, zone_name=spec.az)
+    volume.add_tags(spec.tags)
+    return str(volume.id)
+
+
+def list_loose_volumes() -> list[str]:
+    """Return the ids of all volumes that are attached to nothing."""
+    return [
+        each.id for ec2 in _backends() for each in ec2.volumes.values() if each.attachment is None
+    ]
 
 
 def find_subnet(ec2: EC2Backend, subnet_id: str) -> Subnet | None:

@@ -1,7 +1,7 @@
 """Names that stop-idle has paused and nothing bears: unpaused by a master that knows them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from farmhand.errors import Unavailable
 from watch_pending.config_stops import MasterAccess
@@ -45,7 +45,8 @@ def _unpause(fixer: Fixer, remedies: Sequence[Remedy]) -> list[FixOutcome]:
         if each.finding.name not in kept
     }
     answers = _call_all(fixer, workload, list(ids.values()))
-    left = _wait_until_unpaused(fixer, ids)
+    taken = {worker for (_, worker), refusal in answers.items() if refusal is None}
+    left = _wait_until_unpaused(fixer, ids.values(), taken)
     outcomes = []
     for each in remedies:
         name = each.finding.name
@@ -76,17 +77,18 @@ def _call_all(fixer: Fixer, workload: Workload, ids: Sequence[int]) -> Answers:
     return answers | call_masters(work, min(REST_PATIENCE_S, fixer.run.remaining_s()))
 
 
-def _wait_until_unpaused(fixer: Fixer, ids: Mapping[str, int]) -> set[int]:
-    """Wait for the masters to do it; returns those that are paused still."""
+def _wait_until_unpaused(fixer: Fixer, ids: Collection[int], taken: Collection[int]) -> set[int]:
+    """Wait for the masters to do what they have taken; returns those that are paused still."""
     until = time.monotonic() + CONFIRM_S
     while True:
         with fixer.look.scheduler.connect() as connection:
-            left = read_paused(connection, detect_shape(connection), ids.values())
-        if not left or time.monotonic() > until:
+            left = read_paused(connection, detect_shape(connection), ids)
+        if not left & set(taken) or time.monotonic() > until:
             return left
         time.sleep(POLL_S)
 
 
 def _why_refused(answers: Answers, worker_id: int) -> str:
-    refusals = [each for (_, key), each in answers.items() if key == worker_id and each]
-    return refusals[0].why if refusals else "no master has done it yet"
+    said = [each for (_, key), each in answers.items() if key == worker_id]
+    refusals = [each.why for each in said if each]
+    return refusals[0] if refusals else "no master has done it yet" if said else "no master lives"
