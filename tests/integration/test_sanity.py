@@ -194,6 +194,17 @@ def test_a_worker_is_paused_for_long_when_it_was_found_so_long_ago(farm: Farm) -
     assert found(sanity(farm))["paused"] == {FIRST}
 
 
+def test_a_region_that_is_no_longer_configured_is_still_looked_at(farm: Farm) -> None:
+    west = REGIONS[1]
+    volume = add_volume(farm, west)
+    sanity(farm)
+    for section in (farm.watch["region_priorities"], farm.watch["spot"]["limits"]):
+        del section[west]
+    for instance_type in farm.watch["instance_types"].values():
+        del instance_type["regions"][west]
+    assert found(sanity(farm)) == {"unattached_volume": {volume}}
+
+
 # What it puts right
 
 

@@ -18,7 +18,8 @@ from watch_pending.models import UP_STATES, Cloud, Instance, OpenLaunch, Snapsho
 from watch_pending.pending import detect_shape
 from watch_pending.queries import KEPT_S
 from watch_pending.sanity import queries
-from watch_pending.sanity.models import Key, Kind, Sight
+from watch_pending.sanity.judge import REGIONAL
+from watch_pending.sanity.models import Key, Sight
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.stop_idle.activity import read_workload
 from watch_pending.stop_idle.models import Workload
@@ -118,8 +119,8 @@ def _complete(answers: Answers, what: str) -> frozenset[str]:
 
 
 def _regions_in(memory: Iterable[Key]) -> frozenset[str]:
-    """Collect the regions of volumes once found, which nothing else would look at any more."""
-    return frozenset(s.partition("/")[0] for kind, s in memory if kind == Kind.UNATTACHED_VOLUME)
+    """Collect the regions of what was found, where nothing is configured any more perhaps."""
+    return frozenset(subject.partition("/")[0] for kind, subject in memory if kind in REGIONAL)
 
 
 def statuses_of(workload: Workload | None) -> dict[str, WorkerStatus] | None:

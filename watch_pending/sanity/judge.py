@@ -33,6 +33,8 @@ OF_MACHINES = frozenset(
         Kind.NO_INSTANCE,
     }
 )
+# Whose subjects begin with their region.
+REGIONAL = OF_MACHINES | {Kind.ORPHAN, Kind.IMPAIRED, Kind.UNATTACHED_VOLUME}
 
 
 def judge_all(sight: Sight, config: WatchPending) -> tuple[Finding, ...]:
