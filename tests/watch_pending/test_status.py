@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -242,6 +243,7 @@ def test_what_a_run_could_not_do_is_in_its_summary(
 LONG = "us-east-1: RunInstances: InsufficientInstanceCapacity: " + "no capacity " * 20
 
 
+@cache
 def big_status() -> Status:
     """Ten types, and too much of everything."""
     names = [f"tst-emulator64-{number}" for number in range(10)]
