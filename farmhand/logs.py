@@ -122,3 +122,10 @@ def _syslog_address(text: str) -> str | tuple[str, int]:
         return text
     host, _, port = text.partition(":")
     return (host, int(port or logging.handlers.SYSLOG_UDP_PORT))
+
+
+def mute_stderr() -> None:
+    """Say nothing more on stderr, where a screen is drawn; files and syslog go on."""
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setLevel(logging.CRITICAL + 1)

@@ -48,3 +48,16 @@ def read_last_runs(connection: Connection) -> list[dict[str, Any]]:
         .order_by(runs.c.id)
     )
     return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+def read_verb_runs(connection: Connection, command: str) -> list[dict[str, Any]]:
+    """Read the newest run of each of a command's verbs, and its newest one that has ended."""
+    newest = sa.select(sa.func.max(runs.c.id)).where(runs.c.command == command)
+    by_verb = newest.group_by(runs.c.verb)
+    ended = by_verb.where(runs.c.finished_at.is_not(None))
+    statement = (
+        sa.select(runs)
+        .where(sa.or_(runs.c.id.in_(by_verb), runs.c.id.in_(ended)))
+        .order_by(runs.c.id)
+    )
+    return [dict(row._mapping) for row in connection.execute(statement)]

@@ -74,7 +74,7 @@ class Ec2Server:
         return dict(self._ask("POST", "settings", changes))
 
     def poke_instance(self, instance_id: str, **changes: Any) -> None:
-        """Change state, launch_time, state_reason {code, message}, impaired, tags of it."""
+        """Change state, launch_time, state_reason {code, message}, stopped_at, impaired, tags."""
         self._ask("POST", "instances", {"id": instance_id, **changes})
 
     def set_free_addresses(self, subnet_id: str, free: int) -> None:
@@ -92,6 +92,15 @@ class Ec2Server:
     def add_security_group(self, region: str, name: str = "workers", **fields: Any) -> str:
         """Make a security group, return its id."""
         return self._make("security-groups", {"region": region, "name": name, **fields})
+
+    def add_volumes(self, region: str, count: int = 1, **fields: Any) -> list[str]:
+        """Make volumes that are attached to nothing, return their ids; fields: size_gib, tags."""
+        spec = {"region": region, "az": f"{region}a", **fields}
+        return list(self._ask("POST", "volumes", [spec] * count)["ids"])
+
+    def loose_volumes(self) -> set[str]:
+        """Return the ids of all volumes that are attached to nothing."""
+        return set(self._ask("GET", "volumes"))
 
     def instances(self, region: str | None = None) -> list[dict[str, Any]]:
         """Return all instances as moto holds them, lag or not; no call is recorded.

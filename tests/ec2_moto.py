@@ -70,6 +70,16 @@ class SecurityGroupSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class VolumeSpec:
+    """A volume to make that is attached to nothing."""
+
+    region: str
+    az: str
+    size_gib: int = 100
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InstancePoke:
     """Changes to one instance, as something outside our control would make them."""
 
@@ -77,6 +87,7 @@ class InstancePoke:
     state: str | None = None
     launch_time: str | None = None
     state_reason: dict[str, str] | None = None
+    stopped_at: str | None = None
     impaired: bool | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -178,6 +189,20 @@ def make_security_group(spec: SecurityGroupSpec) -> str:
     return str(group.id)
 
 
+def make_volume(spec: VolumeSpec) -> str:
+    """Make a volume."""
+    volume = backend(spec.region).create_volume(size=spec.size_gib, zone_name=spec.az)
+    volume.add_tags(spec.tags)
+    return str(volume.id)
+
+
+def list_loose_volumes() -> list[str]:
+    """Return the ids of all volumes that are attached to nothing."""
+    return [
+        each.id for ec2 in _backends() for each in ec2.volumes.values() if each.attachment is None
+    ]
+
+
 def find_subnet(ec2: EC2Backend, subnet_id: str) -> Subnet | None:
     """Return a subnet of the region by its id."""
     found = (zone[subnet_id] for zone in list(ec2.subnets.values()) if subnet_id in zone)
@@ -212,6 +237,9 @@ def poke_instance(poke: InstancePoke) -> None:
         instance.launch_time = _naive_utc(poke.launch_time)
     if poke.state_reason is not None:
         instance.state_reason = StateReason(**poke.state_reason)
+    if poke.stopped_at is not None:
+        stopped = _naive_utc(poke.stopped_at)
+        instance._reason = f"User initiated ({stopped:%Y-%m-%d %H:%M:%S} GMT)"
     if poke.impaired is not None:
         instance.farm_impaired = poke.impaired
     instance.add_tags(poke.tags)

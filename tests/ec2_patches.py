@@ -7,8 +7,10 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
+from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.utils import filter_dict_attribute_mapping
 from moto.ssm.models import Parameter, SimpleSystemManagerBackend
 
@@ -24,6 +26,7 @@ def mend_moto(is_visible: Callable[[float], bool]) -> None:
     _say_which_version()
     _note_births()
     _let_checks_fail()
+    _page_volumes()
     _hide_young(lambda instance: is_visible(time.monotonic() - instance.farm_born_at))
 
 
@@ -78,6 +81,20 @@ def _let_checks_fail() -> None:
         return {**status, "Status": "impaired"} if failed else status
 
     Instance.instance_status = property(instance_status)
+
+
+def _page_volumes() -> None:
+    """Give volumes page by page, as AWS does where it is asked to; moto gives them all."""
+    describe = ElasticBlockStore.describe_volumes
+
+    def describe_volumes(self: Any) -> ActionResult:
+        volumes: list[Any] = describe(self).result["Volumes"]
+        start = int(self._get_param("NextToken") or 0)
+        end = start + int(self._get_param("MaxResults") or len(volumes))
+        more = {"NextToken": str(end)} if end < len(volumes) else {}
+        return ActionResult({"Volumes": volumes[start:end], **more})
+
+    ElasticBlockStore.describe_volumes = describe_volumes
 
 
 def _hide_young(is_seen: Callable[[Any], bool]) -> None:

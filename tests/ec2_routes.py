@@ -48,6 +48,8 @@ class Control:
             ("POST", "images"): lambda data: self._make(data, _make_image),
             ("POST", "subnets"): lambda data: self._make(data, _make_subnet),
             ("POST", "subnets/free"): self._set_free,
+            ("GET", "volumes"): lambda _: ec2_moto.list_loose_volumes(),
+            ("POST", "volumes"): lambda data: self._make(data, _make_volume),
             ("POST", "security-groups"): lambda data: self._make(data, _make_group),
         }
         route = routes.get((method, path.removeprefix("/_farm/")))
@@ -112,6 +114,10 @@ def _make_image(data: object) -> str:
 
 def _make_subnet(data: object) -> str:
     return ec2_moto.make_subnet(build(ec2_moto.SubnetSpec, data))
+
+
+def _make_volume(data: object) -> str:
+    return ec2_moto.make_volume(build(ec2_moto.VolumeSpec, data))
 
 
 def _make_group(data: object) -> str:

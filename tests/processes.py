@@ -43,6 +43,8 @@ PRELOADED = (
     "watch_pending.explain",
     "watch_pending.prepare",
     "watch_pending.run",
+    "watch_pending.sanity.run",
+    "watch_pending.status.run",
     "watch_pending.stop_idle.run",
 )
 

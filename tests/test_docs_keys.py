@@ -12,7 +12,7 @@ from runner.settings import TaskSettings
 from runner.worker_config import WorkerSettings
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, read_sections, read_table
-from watch_pending import config, config_machines, config_stops, originals
+from watch_pending import config, config_machines, config_sanity, config_stops, originals
 
 KEYS: Mapping[str, type[Any]] = {
     "Top level": farmhand_config._Top,
@@ -20,6 +20,7 @@ KEYS: Mapping[str, type[Any]] = {
     "watch_pending": config.WatchPending,
     "masters.NAME": config_stops.MasterAccess,
     "stop_idle": config_stops.StopIdle,
+    "sanity": config_sanity.Sanity,
     "instance_types.NAME": config_machines.InstanceType,
     "instance_types.NAME.regions.REGION": config_machines.Place,
     "Disk": config_machines.Disk,

@@ -249,7 +249,10 @@ def test_no_function_is_too_long() -> None:
 
 HELPS = [
     "watch_pending.cli --help",
-    *(f"watch_pending.cli {verb} --help" for verb in ("run", "stop-idle", "explain", "check")),
+    *(
+        f"watch_pending.cli {verb} --help"
+        for verb in ("run", "stop-idle", "sanity", "status", "explain", "check")
+    ),
     *(f"watch_pending.cli amis {verb} --help" for verb in ("publish", "prune")),
     "slavealloc.cli --help",
     *(f"slavealloc.cli {verb} --help" for verb in ("serve", "dbimport", "gettac")),

@@ -88,6 +88,66 @@ def stop_idle(
     return stop_once(run, settings, Only(types=types, regions=regions))
 
 
+@farm_command(main, "sanity", command="watch-pending", changes=True)
+@secrets_option
+@click.option("--fix", is_flag=True, help="Put right what is ours and safe.")
+def sanity(run: Run, secrets: Path | None, fix: bool) -> Result:
+    """Say what is wrong with the fleet, how old it is and what it costs.
+
+    What was found is remembered, so that the next run knows since when. With --fix: terminates
+    orphans and machines stopped for long, deletes volumes attached to nothing, closes rows, and
+    unpauses names; never what is loaned, disabled or another farm's.
+
+    \b
+    Examples:
+      watch-pending sanity                 what is wrong, and what should I do about it?
+      watch-pending sanity --fix --dry-run what would it put right?
+
+    \b
+    Exit codes: 0 all was looked at, also when something is wrong; 2 bad configuration; 3 a fix
+    failed, or a region or database did not answer; 4 nothing answered; 75 another run holds the
+    lock.
+    """
+    from watch_pending.sanity.run import sanity_once
+    from watch_pending.settings import load_settings
+
+    return sanity_once(run, load_settings(run, secrets, ()), fix=fix)
+
+
+@farm_command(main, "status", command="watch-pending", changes=False)
+@secrets_option
+@click.option(
+    "--watch",
+    "every_s",
+    type=click.FloatRange(min=0.1),
+    is_flag=False,
+    flag_value=10.0,
+    default=None,
+    metavar="[SECONDS]",
+    help="Draw it again so often; 10 without a number. Ctrl-C ends it.",
+)
+def status(run: Run, secrets: Path | None, every_s: float | None) -> Result:
+    """Show what the farm is doing now, on one screen.
+
+    Needs the farm database; what else does not answer within seconds is said, and the rest shown.
+
+    \b
+    Examples:
+      watch-pending status
+      watch-pending status --watch
+      watch-pending status --json
+
+    \b
+    Exit codes: 0 shown; 2 bad configuration, or --watch without a terminal; 4 the farm database
+    did not answer.
+    """
+    from watch_pending.settings import load_settings
+    from watch_pending.status.run import show_status, watch_status
+
+    settings = load_settings(run, secrets, ())
+    return show_status(run, settings) if every_s is None else watch_status(run, settings, every_s)
+
+
 @farm_command(main, "explain", command="watch-pending", changes=False)
 @secrets_option
 @regions_option

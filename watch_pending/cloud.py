@@ -107,6 +107,7 @@ def read_regions(
     aws: ec2.Aws,
     regions: Iterable[str],
     reads_of: Callable[["EC2Client", str], Reads],
+    patience_s: float = READS_AT_MOST_S,
 ) -> Answers:
     """Make all reads of all regions at once, and take what is there in time."""
     clients, lost = _make_clients(aws, regions)
@@ -118,7 +119,7 @@ def read_regions(
         for what, read in reads_of(client, region)
     ]
     pool.close()
-    patience_s = min(run.remaining_s() * READS_SHARE, READS_AT_MOST_S)
+    patience_s = min(run.remaining_s() * READS_SHARE, patience_s)
     until = time.monotonic() + patience_s
     found: dict[str, list[Any]] = {}
     complete: set[tuple[str, str]] = set()

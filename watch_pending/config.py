@@ -17,6 +17,7 @@ from watch_pending.config_machines import (
     Spot,
     name_pattern_problem,
 )
+from watch_pending.config_sanity import Sanity
 from watch_pending.config_stops import MasterAccess, StopIdle
 
 
@@ -45,6 +46,7 @@ class WatchPending:
     round_gap_s: Seconds = 600.0
     masters: Mapping[str, MasterAccess] = field(default_factory=dict)
     stop_idle: StopIdle = field(default_factory=StopIdle)
+    sanity: Sanity = field(default_factory=Sanity)
 
     def find_problems(self) -> Iterator[Problem]:
         """Yield what no single value shows: names nobody defines, patterns that can't work."""
@@ -78,6 +80,7 @@ class WatchPending:
             *((("spot", "rules", name), name) for name in self.spot.rules),
             *(((*scope, name), name) for scope, limits in self._limits() for name in limits),
             *((("stop_idle", key, name), name) for key, names in self._stops() for name in names),
+            *((("sanity", "running_s", name), name) for name in self.sanity.running_s),
         ]
         for path, name in used:
             if name not in self.instance_types:

@@ -1,6 +1,7 @@
 """EC2, and the only boto3: its clients, its errors, and what it shows."""
 
 import logging
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 30
+GLANCE_TIMEOUT_S = 3
 READ_ATTEMPTS = 5
 PARAMETER_TIMEOUT_S = 5
 PARAMETER_ATTEMPTS = 2
@@ -90,9 +92,16 @@ class Aws:
         client.meta.events.register("before-send.s3", self._count)
         return client
 
-    def _client(self, region: str, *, attempts: int) -> "EC2Client":
+    def glancer(self, region: str) -> "EC2Client":
+        """Make a client for who only shows: it asks once, and does not wait long."""
+        return self._client(region, attempts=1, read_timeout_s=GLANCE_TIMEOUT_S)
+
+    def _client(
+        self, region: str, *, attempts: int, read_timeout_s: float = READ_TIMEOUT_S
+    ) -> "EC2Client":
+        config = _make_config(attempts, read_timeout_s)
         with preparing(region):
-            client = self._session.client("ec2", region_name=region, config=_make_config(attempts))
+            client = self._session.client("ec2", region_name=region, config=config)
         client.meta.events.register("before-send.ec2", self._count)
         return client
 
@@ -152,14 +161,15 @@ def find_instances(client: "EC2Client", region: str) -> tuple[Instance, ...]:
             PaginationConfig={"PageSize": PAGE}
         )
         return tuple(
-            _read_instance(item, region)
+            read_instance(item, region)
             for page in pages
             for reservation in page["Reservations"]
             for item in reservation["Instances"]
         )
 
 
-def _read_instance(item: "InstanceTypeDef", region: str) -> Instance:
+def read_instance(item: "InstanceTypeDef", region: str) -> Instance:
+    """Read one instance of an answer."""
     tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
     spot = item.get("InstanceLifecycle") == "spot"
     return Instance(
@@ -179,7 +189,21 @@ def _read_instance(item: "InstanceTypeDef", region: str) -> Instance:
         loaned_to=tags.get(LOAN_TAG, ""),
         virtualization=item.get("VirtualizationType", ""),
         root_device=item.get("RootDeviceType", ""),
+        stopped_at=read_stopped_at(item.get("StateTransitionReason", "")),
     )
+
+
+def read_stopped_at(reason: str) -> datetime | None:
+    """Read when an instance was stopped, from its StateTransitionReason; often it does not say.
+
+    >>> read_stopped_at("User initiated (2026-01-02 03:04:05 GMT)")
+    datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    >>> read_stopped_at("Server.SpotInstanceTermination")
+    """
+    said = re.search(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)", reason)
+    with suppress(ValueError):
+        return datetime.fromisoformat(said[1]).replace(tzinfo=UTC) if said else None
+    return None
 
 
 def find_spot_prices(

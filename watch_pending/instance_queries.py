@@ -78,10 +78,12 @@ def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
     for instance in seen:
         by_state.setdefault(_stored_state(instance), []).append(instance.instance_id)
     for state, ids in by_state.items():
+        # EC2 shows for an hour what is gone: when it went is the first time.
+        changes = sa.true() if state != "gone" else instances.c.state != "gone"
         for chunk in _chunks(ids):
             connection.execute(
                 instances.update()
-                .where(instances.c.instance_id.in_(chunk))
+                .where(instances.c.instance_id.in_(chunk), changes)
                 .values(state=state, last_seen_at=db_now())
             )
     alive = [_instance_row(instance) for instance in seen if _stored_state(instance) != "gone"]

@@ -75,8 +75,9 @@ class Instance(Machine):
 
     `moz_state` and `loaned_to` are its tags `moz-state` and `moz-loaned-to`; `lacks` those that its
     group's list of names says it bears, and it does not. `virtualization` and `root_device` are
-    empty where only the farm database knows it. The last three are the farm database's; its own
-    clock says what "recently" is: within `round_gap_s`.
+    empty where only the farm database knows it. `stopped_at` is when somebody stopped or terminated
+    it, where EC2 says so. What it says of its connection is the farm database's; its own clock says
+    what "recently" is: within `round_gap_s`.
     """
 
     instance_id: str
@@ -91,6 +92,7 @@ class Instance(Machine):
     last_connected_at: datetime | None = None
     connected_since: datetime | None = None
     connected_recently: bool = False
+    stopped_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,1 @@
+"""`sanity`: what is wrong with the fleet, and what of it can be put right safely."""

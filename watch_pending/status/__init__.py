@@ -1,0 +1,1 @@
+"""`status`: what the farm is doing now, on one screen."""
