@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -16,6 +16,7 @@ from watch_pending.config_machines import (
     Spot,
     name_pattern_problem,
 )
+from watch_pending.config_sources import InventoryServer, JacuzziServer
 from watch_pending.config_stops import MasterAccess, StopIdle
 
 
@@ -32,6 +33,8 @@ class WatchPending:
     spot: Spot = field(default_factory=Spot)
     on_demand: OnDemand = field(default_factory=OnDemand)
     jacuzzis: Mapping[str, tuple[NonEmpty, ...]] = field(default_factory=dict)
+    jacuzzis_from: Literal["database"] | JacuzziServer | None = None
+    inventory: InventoryServer | None = None
     usd_per_hour: Mapping[str, Usd] = field(default_factory=dict)
     max_launches_per_run: Count | None = None
     max_usd_per_hour: Usd | None = None
@@ -49,6 +52,9 @@ class WatchPending:
         yield from self.find_bad_patterns()
         yield from self._unknown_types()
         yield from self._unknown_regions()
+        if self.jacuzzis and self.jacuzzis_from is not None:
+            both = "jacuzzis stand in watch_pending.jacuzzis too: keep one of the two"
+            yield Problem(("jacuzzis_from",), both)
 
     def find_bad_patterns(self) -> Iterator[Problem]:
         """Yield patterns and ages that can't work, whatever else is configured."""
@@ -70,6 +76,10 @@ class WatchPending:
             *((("spot", "rules", name), name) for name in self.spot.rules),
             *(((*scope, name), name) for scope, limits in self._limits() for name in limits),
             *((("stop_idle", key, name), name) for key, names in self._stops() for name in names),
+            *(
+                (("inventory", "types", name), name)
+                for name in (self.inventory.types if self.inventory else ())
+            ),
         ]
         for path, name in used:
             if name not in self.instance_types:
