@@ -41,7 +41,7 @@ BAD_ANSWERS = {
     "drips": (DRIPS, "no whole answer within"),
     "is HTML": (HTML, "no JSON: <html><h1>Welcome"),
     "fails": (BROKEN, "HTTP 500: Traceback (most recent"),
-    "redirects": (REDIRECTS, "redirects to http://127.0.0.1:9/elsewhere"),
+    "redirects": (REDIRECTS, "redirects: http://127.0.0.1:9/elsewhere"),
     "is another thing": (says({"machines": 7}), "not "),
     "is deep": (Says(body=b"[" * 100_000), "no JSON"),
 }

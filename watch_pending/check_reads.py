@@ -20,7 +20,7 @@ from watch_pending.pending import (
 )
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.source_models import Jacuzzis, Trouble
-from watch_pending.sources import READS_SHARE, read_inventory
+from watch_pending.sources import patience_s, read_inventory
 
 DAY_S = 86400.0
 Found = TypeVar("Found")
@@ -69,8 +69,7 @@ def look_around(run: Run, settings: WatchPendingSettings, days: int) -> Seen:
 
         rules = compile_buildermap(settings.watch.buildermap)
         mapped = [builder for builder in history.waiting if match_builder(rules, builder)]
-        patience_s = run.remaining_s() * READS_SHARE
-        jacuzzis, trouble = read_jacuzzis(server, mapped, patience_s)
+        jacuzzis, trouble = read_jacuzzis(server, mapped, patience_s(run))
         _note(seen, trouble, code="jacuzzis", where="jacuzzis_from")
     cloud = _attempt(seen, lambda: read_ec2(run, settings), code="aws", where="aws")
     seen.unreached.extend(

@@ -56,7 +56,7 @@ def fetch_json(session: requests.Session, url: str, patience: Patience) -> Any:
     if answer.status_code == requests.codes.not_found:
         return None
     if answer.is_redirect:
-        raise Unavailable(f"{url}: redirects to {answer.headers['location'][:200]}")
+        raise Unavailable(f"{url}: redirects{_quote(answer.headers['location'].encode())}")
     if answer.status_code != requests.codes.ok:
         raise Unavailable(f"{url}: HTTP {answer.status_code}{_quote(body)}")
     try:

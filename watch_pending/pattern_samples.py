@@ -36,10 +36,15 @@ class Fill:
 def sample_names(pattern: str, fill: Fill, most: int) -> list[str]:
     """Make at most so many different names, spread over all that the pattern offers.
 
+    There are none for one that is nested too deeply.
+
     >>> sample_names("^Linux( x86-64)? .*(build|nightly)$", Fill(), 4)
     ['Linux build', 'Linux nightly', 'Linux x86-64 build', 'Linux x86-64 nightly']
     """
-    return list(dict.fromkeys(_spread(_choices(_parser.parse(pattern), fill), most)))
+    try:
+        return list(dict.fromkeys(_spread(_choices(_parser.parse(pattern), fill), most)))
+    except RecursionError:
+        return []
 
 
 def long_names(pattern: str, most: int) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Servers that hang must leave most of the time to launch.
 READS_SHARE = 0.25
+LEAST_PATIENCE_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,21 +47,16 @@ def read_sources(
     rules = compile_buildermap(settings.watch.buildermap)
     mapped = {each.builder for each in pending if match_builder(rules, each.builder)}
     jacuzzis, trouble = read_jacuzzis(run, settings, database, mapped)
-    troubles = [trouble]
-    inventory = read_inventory(run, settings)
-    if inventory is None:
-        return SourcesRead(sources=_collect(jacuzzis, troubles))
-    troubles.append(inventory.trouble)
-    why = inventory.trouble.why if inventory.workers is None and inventory.trouble else ""
-    return SourcesRead(
-        sources=replace(_collect(jacuzzis, troubles), inventory_unknown=why),
-        inventory=inventory.workers or (),
-        fetched=inventory.fetched,
+    listed = read_inventory(run, settings)
+    if listed is None:
+        troubles = (trouble,) if trouble else ()
+        return SourcesRead(sources=Sources(jacuzzis=jacuzzis, troubles=troubles))
+    sources = Sources(
+        jacuzzis=jacuzzis,
+        inventory_unknown=listed.trouble.why if listed.trouble and listed.trouble.held else "",
+        troubles=tuple(each for each in (trouble, listed.trouble) if each),
     )
-
-
-def _collect(jacuzzis: Jacuzzis, troubles: Iterable[Trouble | None]) -> Sources:
-    return Sources(jacuzzis=jacuzzis, troubles=tuple(each for each in troubles if each))
+    return SourcesRead(sources=sources, inventory=listed.workers or (), fetched=listed.fetched)
 
 
 def read_jacuzzis(
@@ -78,7 +74,12 @@ def read_jacuzzis(
         return Jacuzzis(), None
     from watch_pending import jacuzzi_server
 
-    return jacuzzi_server.read_jacuzzis(server, builders, run.remaining_s() * READS_SHARE)
+    return jacuzzi_server.read_jacuzzis(server, builders, patience_s(run))
+
+
+def patience_s(run: Run) -> float:
+    """Say how long a server may take."""
+    return max(LEAST_PATIENCE_S, run.remaining_s() * READS_SHARE)
 
 
 def read_inventory(run: Run, settings: WatchPendingSettings) -> "Inventory | None":
@@ -91,7 +92,7 @@ def read_inventory(run: Run, settings: WatchPendingSettings) -> "Inventory | Non
         server=settings.watch.inventory,
         regions=settings.watch.region_priorities,
         now=run.now,
-        patience_s=run.remaining_s() * READS_SHARE,
+        patience_s=patience_s(run),
     )
     return inventory_server.read_inventory(ask, settings.state_directory)
 

@@ -59,6 +59,10 @@ def test_a_pattern_that_offers_very_much_gives_few_names_and_short_ones(pattern:
     assert {len(name) > LONG for name in names} == {False}
 
 
+def test_of_a_pattern_that_is_nested_too_deeply_there_are_none() -> None:
+    assert long_names("(" * 400 + "a" + ")" * 400, 60) == []
+
+
 @pytest.mark.parametrize(
     ("pattern", "closed"), [("^a$", True), (r"a\Z", True), ("a", False), ("$a", False), ("", False)]
 )

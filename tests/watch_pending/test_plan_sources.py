@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.builders import (
     NOW,
     make_config,
@@ -14,6 +17,7 @@ from tests.builders import (
     make_workers,
 )
 from tests.plans import cuts, make_plan, names, reasons
+from tests.worlds import BUILDERS, World, worlds
 from watch_pending.buildermap import compile_buildermap
 from watch_pending.config_machines import FROM_INVENTORY
 from watch_pending.demand import group_demands, needed_machines
@@ -60,6 +64,25 @@ def test_who_is_held_takes_no_machine_from_another() -> None:
         jacuzzis, *pending, instances=(make_instance(),), workers=make_workers("bld-001")
     )
     assert [item.need for item in make_plan(snapshot).demands] == [0, 1]
+
+
+@given(worlds(), st.frozensets(st.sampled_from(BUILDERS)), st.booleans())
+def test_whatever_is_unknown_only_those_it_concerns_are_held(
+    world: World, unknown: frozenset[str], nobody_knows: bool
+) -> None:
+    known = {b: names for b, names in world.config.jacuzzis.items() if b not in unknown}
+    jacuzzis = replace(
+        Jacuzzis.of(known),
+        unknown=dict.fromkeys(unknown, "away"),
+        allocated_unknown="away" if nobody_knows else "",
+    )
+    snapshot = replace(world.snapshot, sources=Sources(jacuzzis=jacuzzis))
+    for item in make_plan(snapshot, replace(world.config, jacuzzis={})).demands:
+        builders = set(item.demand.builders)
+        held = bool(builders & unknown) or (nobody_knows and not builders & known.keys())
+        assert bool(item.demand.held) is held
+        assert not (held and item.launches)
+        assert not held or item.need == 0 or [cut.by for cut in item.cuts] == ["jacuzzis"]
 
 
 def test_any_machine_may_be_what_a_held_job_needs() -> None:
