@@ -11,12 +11,16 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Says:
-    """One answer. `hangs`: it never comes; `drips`: a byte every so many seconds, for ever."""
+    """One answer. `hangs`: it never comes; `hangs_up`: the connection ends instead.
+
+    `drips_s`: a byte every so many seconds, for ever.
+    """
 
     body: bytes = b"{}"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     hangs: bool = False
+    hangs_up: bool = False
     drips_s: float = 0.0
 
 
@@ -32,6 +36,7 @@ def machines(*names: str) -> Says:
 
 HTML = Says(body=b"<html><h1>Welcome to nginx!</h1></html>", headers={"content-type": "text/html"})
 HANGS = Says(hangs=True)
+HANGS_UP = Says(hangs_up=True)
 DRIPS = Says(drips_s=0.02)
 BROKEN = Says(status=500, body=b"Traceback\x07 (most recent call last)\n")
 REDIRECTS = Says(status=302, headers={"location": "http://127.0.0.1:9/elsewhere"})
@@ -77,6 +82,9 @@ def running_json_server(routes: Mapping[str, Says]) -> Iterator[JsonServer]:
                 self.send(said)
 
         def send(self, said: Says) -> None:
+            if said.hangs_up:
+                self.close_connection = True
+                return
             if said.hangs:
                 server.stopping.wait()
                 return

@@ -28,7 +28,7 @@ def open_session() -> requests.Session:
 
 
 class NoAnswer(Unavailable):
-    """The server said nothing, or not all of it: another question would fare no better."""
+    """The server was too slow: another question would cost as much time again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,9 @@ def fetch_json(session: requests.Session, url: str, patience: Patience) -> Any:
         ) as answer:
             body = _read_body(answer, url, until, patience)
     except FAILURES as err:
-        raise NoAnswer(f"{url}: {_explain(err, patience.timeout_s)}") from err
+        if isinstance(err, requests.Timeout | ReadTimeoutError):
+            raise NoAnswer(f"{url}: no answer within {patience.timeout_s:g} s") from err
+        raise Unavailable(f"{url}: {_explain(err)}") from err
     if answer.status_code == requests.codes.not_found:
         return None
     if answer.is_redirect:
@@ -77,13 +79,11 @@ def _read_body(answer: requests.Response, url: str, until: float, patience: Pati
     return bytes(body)
 
 
-def _explain(err: Exception, timeout_s: float) -> str:
+def _explain(err: Exception) -> str:
     """Say what went wrong without the libraries' wrapping, which repeats the address."""
     inner: BaseException = err
     while cause := inner.__cause__ or inner.__context__:
         inner = cause
-    if isinstance(err, requests.Timeout | ReadTimeoutError):
-        return f"no answer within {timeout_s:g} s"
     return str(inner).rpartition(": ")[2] or type(inner).__name__
 
 

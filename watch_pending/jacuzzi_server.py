@@ -99,16 +99,15 @@ def _ask(urls: Iterable[str], patience: Patience, answers: Answers) -> None:
     with open_session() as session:
         away = ""
         for url in urls:
+            if away:
+                answers.untold[url] = away
+                continue
             try:
-                if not away:
-                    answers.told[url] = parse_machines(url, fetch_json(session, url, patience))
-                    continue
+                answers.told[url] = parse_machines(url, fetch_json(session, url, patience))
             except NoAnswer as err:
-                away = str(err)
+                answers.untold[url] = away = str(err)
             except Unavailable as err:
                 answers.untold[url] = str(err)
-                continue
-            answers.untold[url] = away
 
 
 def parse_machines(url: str, document: Any) -> Answer:

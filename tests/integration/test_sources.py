@@ -28,7 +28,7 @@ ROUTES = {OF_BUILD: machines(FIRST, THIRD), ALL: machines(FIRST, THIRD)}
 def server(farm: Farm) -> Iterator[JsonServer]:
     """The farm's jacuzzi allocator; it gives one of two to BUILD."""
     with running_json_server(ROUTES) as server:
-        farm.watch["jacuzzis_from"] = {"url": server.url, "timeout_s": 0.5}
+        farm.watch["jacuzzis_from"] = {"url": server.url, "timeout_s": 2}
         yield server
 
 
@@ -159,7 +159,7 @@ def listing(farm: Farm, said: Any) -> Iterator[JsonServer]:
     with running_json_server({"/api/slaves": said}) as server:
         farm.watch["inventory"] = {
             "url": f"{server.url}/api/slaves",
-            "timeout_s": 0.5,
+            "timeout_s": 2,
             "types": {"bld-linux64": {"bitlength": "64", "purpose": "build"}},
         }
         farm.watch["instance_types"]["bld-linux64"]["names"] = "workers"
