@@ -26,6 +26,7 @@ from watch_pending.pending import (
     read_pending,
     stamps_statement,
 )
+from watch_pending.source_models import Jacuzzis
 
 ROWS = 1_000_000
 BUILDERS = 1000
@@ -71,7 +72,7 @@ def naive(connection: sa.Connection, now: datetime) -> dict[str, int]:
 def ours(connection: sa.Connection, now: datetime) -> dict[str, int]:
     """Do as watch-pending does, shape detection included."""
     pending = read_pending(connection, detect_shape(connection), make_window(now))
-    demands, _ = group_demands(pending, compile_buildermap(buildermap()), {})
+    demands, _ = group_demands(pending, compile_buildermap(buildermap()), Jacuzzis())
     return {demand.instance_type: demand.pending for demand in demands}
 
 

@@ -31,6 +31,7 @@ from watch_pending.models import (
     Status,
 )
 from watch_pending.plan import plan_launches
+from watch_pending.source_models import Jacuzzis, Sources
 
 # A plan's parts
 
@@ -94,6 +95,13 @@ def make_exhausted(reason: str = "no capacity", **changes: Any) -> Exhausted:
 # Plans
 
 
+def with_jacuzzis(snapshot: Snapshot, config: WatchPending) -> Snapshot:
+    """Read a configuration's jacuzzis into a snapshot that has none."""
+    if not config.jacuzzis:
+        return snapshot
+    return replace(snapshot, sources=Sources(jacuzzis=Jacuzzis.of(config.jacuzzis)))
+
+
 def make_plan(
     snapshot: Snapshot,
     config: WatchPending | None = None,
@@ -104,6 +112,7 @@ def make_plan(
     """Plan, with the configuration's own buildermap."""
     config = config or make_config()
     rules = compile_buildermap(config.buildermap)
+    snapshot = with_jacuzzis(snapshot, config)
     return plan_launches(snapshot, config, rules, regions=regions, now=now)
 
 

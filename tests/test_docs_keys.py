@@ -12,12 +12,21 @@ from runner.settings import TaskSettings
 from runner.worker_config import WorkerSettings
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, read_sections, read_table
-from watch_pending import config, config_machines, config_sanity, config_stops, originals
+from watch_pending import (
+    config,
+    config_machines,
+    config_sanity,
+    config_sources,
+    config_stops,
+    originals,
+)
 
 KEYS: Mapping[str, type[Any]] = {
     "Top level": farmhand_config._Top,
     "graphite[]": farmhand_config.GraphiteHost,
     "watch_pending": config.WatchPending,
+    "jacuzzis_from": config_sources.JacuzziServer,
+    "inventory": config_sources.InventoryServer,
     "masters.NAME": config_stops.MasterAccess,
     "stop_idle": config_stops.StopIdle,
     "sanity": config_sanity.Sanity,

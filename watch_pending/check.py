@@ -1,19 +1,23 @@
 """`check`: mistakes that no single value shows, found before a run trips over them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from farmhand.command import Result, Run
-from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
+from farmhand.errors import BadInput, ExitCode
 from farmhand.output import print_json, print_lines
 from farmhand.wording import count_of
-from watch_pending import gather, queries
+from watch_pending.buildermap import compile_buildermap
+from watch_pending.check_buildermap import check_order, check_shadows, check_slow, check_use
+from watch_pending.check_reads import History, look_around
 from watch_pending.checks import (
     Finding,
     check_cloud,
+    check_jacuzzis,
     check_launchable,
     check_limits,
-    check_rules,
+    check_names,
     check_types,
     check_workers,
     longest_name,
@@ -23,15 +27,24 @@ from watch_pending.config_machines import Market
 from watch_pending.models import InventoryWorker
 from watch_pending.request import why_too_large
 from watch_pending.settings import WatchPendingSettings, load_settings
+from watch_pending.slow_patterns import measure_rules
 from watch_pending.userdata import Fields, make_fields, read_template, render_user_data
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """More builders to try the rules on, and how many days of history."""
+
+    builders: Sequence[str]
+    days: int
+
+
 def check_settings(
-    run: Run, secrets: Path | None, regions: tuple[str, ...], builders: Sequence[str]
+    run: Run, secrets: Path | None, regions: tuple[str, ...], asked: Asked
 ) -> Result:
     """Check everything that can be reached, and print what was found.
 
-    Exit code 2 for errors of the configuration, 4 where a database or EC2 did not answer.
+    Exit code 2 for errors of the configuration, 4 where a database, a server or EC2 did not answer.
     """
     try:
         settings = load_settings(run, secrets, regions)
@@ -44,44 +57,38 @@ def check_settings(
         ]
         return _report(run, findings)
     watch = settings.watch
-    findings = [*check_types(watch), *check_limits(watch), *check_launchable(watch)]
-    names: set[str] = set(builders)
-    unreached: list[Finding] = []
-    inventory: tuple[InventoryWorker, ...] = ()
-    try:
-        inventory = read_workers(settings)
-        findings += check_workers(watch, inventory)
-    except FarmError as err:
-        found = unreached if isinstance(err, Unavailable) else findings
-        found.append(Finding(code="farm_db", where="database", message=str(err)))
-    findings += check_templates(watch, settings.farm, inventory)
-    try:
-        names.update(gather.read_scheduler(run, watch, with_builders=True).builders)
-    except FarmError as err:
-        unreached.append(Finding(code="scheduler_db", where="scheduler_db", message=str(err)))
-    findings += check_rules(watch, names)
-    try:
-        from watch_pending.cloud import open_aws, read_cloud
-
-        cloud = read_cloud(run, open_aws(settings.originals), watch)
-        findings += check_cloud(watch, settings.regions, cloud)
-        unreached += [
-            Finding(code="region", where=region, message=reason)
-            for region, reason in cloud.lost.items()
-        ]
-    except FarmError as err:
-        unreached.append(Finding(code="aws", where="aws", message=str(err)))
-    return _report(run, findings, unreached)
+    seen = look_around(run, settings, asked.days)
+    known = seen.inventory is not None
+    inventory = seen.inventory or ()
+    findings = [
+        *check_types(watch),
+        *check_jacuzzis(watch, seen.jacuzzis or watch.jacuzzis),
+        *check_limits(watch),
+        *check_launchable(watch),
+        *seen.findings,
+        *(check_workers(watch, inventory) if known else ()),
+        *check_names(watch, inventory),
+        *check_templates(watch, settings.farm, inventory),
+        *check_buildermap(run, settings, asked, seen.history),
+        *(check_cloud(watch, settings.regions, seen.cloud) if seen.cloud else ()),
+    ]
+    return _report(run, findings, seen.unreached)
 
 
-def read_workers(settings: WatchPendingSettings) -> tuple[InventoryWorker, ...]:
-    """Read the farm database's enabled workers; raises FarmError where it can't be used."""
-    database = settings.open_database(reading=True)
-    try:
-        with database.begin() as connection:
-            return queries.read_inventory(connection)
-    finally:
-        database.engine.dispose()
+def check_buildermap(
+    run: Run, settings: WatchPendingSettings, asked: Asked, history: History
+) -> Iterator[Finding]:
+    """Measure the rules, and try those that come to an end on builders and on made-up names."""
+    rules = compile_buildermap(settings.watch.buildermap)
+    places = settings.find_places("buildermap")
+    slow = measure_rules(rules, run.remaining_s() / 2)
+    yield from check_slow(slow, places)
+    endless = {each.rule for each in slow if each.endless}
+    sound = [rule for rule in rules if rule not in endless]
+    builders = {*asked.builders, *history.builders}
+    yield from check_order(sound, builders, places)
+    yield from check_shadows(sound, builders)
+    yield from check_use(sound, history.recent, asked.days, places)
 
 
 def check_templates(

@@ -1,10 +1,11 @@
 """What `check` looks for in a configuration, in what was read of the farm, and of EC2; pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from farmhand.wording import unknown
-from watch_pending.buildermap import compile_buildermap, find_shadowed, match_builder
+from watch_pending.buildermap import compile_buildermap, match_builder
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import FROM_INVENTORY, InstanceType, Market
 from watch_pending.models import Cloud, InventoryWorker
@@ -23,7 +24,7 @@ class Finding:
 
 
 def check_types(watch: WatchPending) -> Iterator[Finding]:
-    """Find mapped types without an entry, types nothing maps to, jacuzzis nobody can serve."""
+    """Find mapped types without an entry, types nothing maps to, subnets named twice."""
     mapped = set(watch.buildermap.values())
     for pattern, name in watch.buildermap.items():
         if name not in watch.instance_types:
@@ -45,12 +46,12 @@ def check_types(watch: WatchPending) -> Iterator[Finding]:
                     message=message,
                     severe=False,
                 )
-    yield from _check_jacuzzis(watch)
 
 
-def _check_jacuzzis(watch: WatchPending) -> Iterator[Finding]:
+def check_jacuzzis(watch: WatchPending, jacuzzis: Mapping[str, Iterable[str]]) -> Iterator[Finding]:
+    """Find jacuzzis of builders that nothing is launched for, and workers nobody can launch."""
     rules = compile_buildermap(watch.buildermap)
-    for builder, workers in watch.jacuzzis.items():
+    for builder, workers in jacuzzis.items():
         where = f'jacuzzis["{builder}"]'
         rule = match_builder(rules, builder)
         if rule is None:
@@ -138,13 +139,32 @@ def _why_no_name(settings: InstanceType, market: Market) -> str | None:
 
 
 def check_workers(watch: WatchPending, inventory: Iterable[InventoryWorker]) -> Iterator[Finding]:
-    """Find types that are named after the farm database's workers, of which it enables none."""
+    """Find types that are named after the inventory's workers, of which none is enabled."""
     named = {worker.instance_type for worker in inventory if worker.market is not None}
     for name, settings in watch.instance_types.items():
         if settings.names == FROM_INVENTORY and name not in named:
-            message = f"the farm database has no enabled spot or on-demand worker of type {name}"
+            message = f"the inventory has no enabled spot or on-demand worker of type {name}"
             where = f"instance_types.{name}.names"
             yield Finding(code="no_workers", where=where, message=message, severe=False)
+
+
+def check_names(watch: WatchPending, inventory: Sequence[InventoryWorker]) -> Iterator[Finding]:
+    """Find name patterns that give machines names which the inventory, if there is one, lacks."""
+    known = {worker.name for worker in inventory}
+    for name, settings in watch.instance_types.items() if known else ():
+        strangers: dict[str, None] = {}
+        for market, limits in ((Market.SPOT, watch.spot), (Market.ON_DEMAND, watch.on_demand)):
+            if settings.name_pattern(market) is not None:
+                most = limits.limits.get("global", {}).get(name, 0)
+                given = islice(candidate_names(settings, market, ()), most)
+                strangers |= dict.fromkeys(each for each in given if each not in known)
+        if strangers:
+            message = (
+                f"within its limits it gives {len(strangers)} names that the inventory lacks, "
+                f"first {next(iter(strangers))}: slavealloc has no tac for such machines"
+            )
+            where = f"instance_types.{name}.names"
+            yield Finding(code="unknown_names", where=where, message=message, severe=False)
 
 
 def longest_name(
@@ -154,15 +174,6 @@ def longest_name(
     own = [worker for worker in inventory if worker.instance_type == name]
     names = candidate_names(watch.instance_types[name], market, own)
     return max(names, key=len, default=None)
-
-
-def check_rules(watch: WatchPending, builders: Iterable[str]) -> Iterator[Finding]:
-    """Find rules that can never match, because an earlier one takes every name they would."""
-    shadowed = find_shadowed(compile_buildermap(watch.buildermap), builders)
-    for rule, taker in sorted(shadowed.items(), key=lambda pair: pair[0].index):
-        where = f'buildermap["{rule.pattern}"]'
-        message = f'never comes first: "{taker.pattern}", above it, takes its builders'
-        yield Finding(code="shadowed_rule", where=where, message=message, severe=False)
 
 
 def check_cloud(watch: WatchPending, regions: Iterable[str], cloud: Cloud) -> Iterator[Finding]:

@@ -170,21 +170,30 @@ def explain(
 @farm_command(main, "check", command="watch-pending", changes=False)
 @secrets_option
 @regions_option
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="A pattern should have matched a request of so many days.",
+)
 @click.argument("builders", nargs=-1, metavar="[BUILDER]…")
 def check(
-    run: Run, secrets: Path | None, regions: tuple[str, ...], builders: tuple[str, ...]
+    run: Run, secrets: Path | None, regions: tuple[str, ...], days: int, builders: tuple[str, ...]
 ) -> Result:
     """Look for mistakes in the configuration, against the databases and EC2 too.
 
-    The buildermap is tried on every builder the scheduler database knows, and on BUILDERs.
+    The buildermap is tried on every builder the scheduler database knows, on BUILDERs, and on
+    names made from its own patterns; and it is timed on long names.
 
     \b
     Example:
       watch-pending check --json
+      watch-pending check --days 90 "Linux x86-64 try build"
     """
-    from watch_pending.check import check_settings
+    from watch_pending.check import Asked, check_settings
 
-    return check_settings(run, secrets, regions, builders)
+    return check_settings(run, secrets, regions, Asked(builders=builders, days=days))
 
 
 @farm_command(amis, "publish", command="watch-pending amis", changes=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -18,6 +18,7 @@ from watch_pending.config_machines import (
     name_pattern_problem,
 )
 from watch_pending.config_sanity import Sanity
+from watch_pending.config_sources import InventoryServer, JacuzziServer
 from watch_pending.config_stops import MasterAccess, StopIdle
 
 
@@ -34,6 +35,8 @@ class WatchPending:
     spot: Spot = field(default_factory=Spot)
     on_demand: OnDemand = field(default_factory=OnDemand)
     jacuzzis: Mapping[str, tuple[NonEmpty, ...]] = field(default_factory=dict)
+    jacuzzis_from: Literal["database"] | JacuzziServer | None = None
+    inventory: InventoryServer | None = None
     usd_per_hour: Mapping[str, Usd] = field(default_factory=dict)
     latest_ami_percentage: Annotated[int, NotBool, Field(ge=0, le=100)] = 100
     max_launches_per_run: Count | None = None
@@ -53,6 +56,9 @@ class WatchPending:
         yield from self.find_bad_patterns()
         yield from self._unknown_types()
         yield from self._unknown_regions()
+        if self.jacuzzis and self.jacuzzis_from is not None:
+            both = "jacuzzis stand in watch_pending.jacuzzis too: keep one of the two"
+            yield Problem(("jacuzzis_from",), both)
 
     def find_bad_patterns(self) -> Iterator[Problem]:
         """Yield patterns and ages that can't work, whatever else is configured."""
@@ -81,6 +87,10 @@ class WatchPending:
             *(((*scope, name), name) for scope, limits in self._limits() for name in limits),
             *((("stop_idle", key, name), name) for key, names in self._stops() for name in names),
             *((("sanity", "running_s", name), name) for name in self.sanity.running_s),
+            *(
+                (("inventory", "types", name), name)
+                for name in (self.inventory.types if self.inventory else ())
+            ),
         ]
         for path, name in used:
             if name not in self.instance_types:

@@ -1,6 +1,6 @@
 """Pending requests and machines → how many machines are needed; pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from watch_pending.buildermap import Rule, match_builder
@@ -15,6 +15,7 @@ from watch_pending.models import (
     Snapshot,
     WorkerStatus,
 )
+from watch_pending.source_models import Jacuzzis
 
 FRESH = timedelta(minutes=20)
 FRESH_IN_JACUZZI = timedelta(minutes=10)
@@ -23,24 +24,25 @@ FRESH_IN_JACUZZI = timedelta(minutes=10)
 def group_demands(
     pending: Iterable[PendingRequests],
     rules: Iterable[Rule],
-    jacuzzis: Mapping[str, Iterable[str]],
+    jacuzzis: Jacuzzis,
 ) -> tuple[tuple[Demand, ...], dict[str, int]]:
     """Group requests by (instance type, worker set), most urgent first.
 
     Returns the demands and the requests of builders that no rule matches: builder → requests.
-    Builders that share a set of workers add up. Order: priority, then age, then name.
+    Builders that share a set of workers add up. Order: priority, then age, then name; at the end
+    those whose workers nobody can tell.
     """
     rules = tuple(rules)
-    grouped: dict[tuple[str, frozenset[str] | None], list[PendingRequests]] = {}
+    grouped: dict[tuple[str, frozenset[str] | None, bool], list[PendingRequests]] = {}
     unmatched: dict[str, int] = {}
     for requests in pending:
         rule = match_builder(rules, requests.builder)
         if rule is None:
             unmatched[requests.builder] = unmatched.get(requests.builder, 0) + requests.requests
             continue
-        jacuzzi = jacuzzis.get(requests.builder)
-        workers = None if jacuzzi is None else frozenset(jacuzzi)
-        grouped.setdefault((rule.instance_type, workers), []).append(requests)
+        workers = jacuzzis.by_builder.get(requests.builder)
+        held = bool(jacuzzis.why_unknown(requests.builder))
+        grouped.setdefault((rule.instance_type, workers, held), []).append(requests)
     demands = [
         Demand(
             instance_type=instance_type,
@@ -49,15 +51,23 @@ def group_demands(
             priority=max(item.priority for item in requests),
             oldest=min(item.oldest for item in requests),
             builders=tuple(sorted({item.builder for item in requests})),
+            held=_why_held([item.builder for item in requests], jacuzzis) if held else "",
         )
-        for (instance_type, workers), requests in grouped.items()
+        for (instance_type, workers, held), requests in grouped.items()
     ]
     demands.sort(key=_urgency)
     return tuple(demands), dict(sorted(unmatched.items()))
 
 
-def _urgency(demand: Demand) -> tuple[int, datetime, str, bool, tuple[str, ...]]:
+def _why_held(builders: Iterable[str], jacuzzis: Jacuzzis) -> str:
+    reasons = sorted({jacuzzis.why_unknown(builder) for builder in builders})
+    more = f"; and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return f"{reasons[0]}{more}"
+
+
+def _urgency(demand: Demand) -> tuple[bool, int, datetime, str, bool, tuple[str, ...]]:
     return (
+        bool(demand.held),
         -demand.priority,
         demand.oldest,
         demand.instance_type,
@@ -104,8 +114,11 @@ def names_in_use(snapshot: Snapshot) -> frozenset[str]:
 def serves(name: str, demand: Demand, allocated: frozenset[str]) -> bool:
     """Whether a worker of the right instance type may run the demand's jobs.
 
-    `allocated` are the workers of all jacuzzis: a job without one never takes them.
+    `allocated` are the workers of all jacuzzis: a job without one never takes them. Where nobody
+    can tell, any may.
     """
+    if demand.held:
+        return True
     return name not in allocated if demand.workers is None else name in demand.workers
 
 
@@ -140,7 +153,7 @@ def _usable_machines(
     demands: Sequence[Demand], snapshot: Snapshot, config: WatchPending, now: datetime
 ) -> list[list[str]]:
     """List each demand's machines, the idle ones first."""
-    allocated = allocated_workers(config)
+    allocated = snapshot.sources.jacuzzis.allocated
     idle = _idle_machines(snapshot)
     in_flight = _machines_in_flight(snapshot, config, now)
     return [
@@ -245,11 +258,6 @@ def boots(since: datetime, config: WatchPending, now: datetime) -> bool:
     return now - since < timedelta(seconds=config.boot_deadline_s)
 
 
-def allocated_workers(config: WatchPending) -> frozenset[str]:
-    """Collect the workers of all jacuzzis."""
-    return frozenset(name for workers in config.jacuzzis.values() for name in workers)
-
-
 def count_need(demand: Demand, capacity: Capacity) -> int:
     """Machines to start: pending − idle − in flight, never below zero."""
     return max(0, demand.pending - capacity.idle - capacity.in_flight)
@@ -262,7 +270,7 @@ def count_original_need(
 
     Fresh is younger than 20 minutes; 10 in a jacuzzi, where old machines give no discount.
     """
-    allocated = allocated_workers(config)
+    allocated = snapshot.sources.jacuzzis.allocated
     mine = [
         instance
         for instance in own_instances(snapshot)

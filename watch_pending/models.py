@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from watch_pending.config_machines import Market
+from watch_pending.source_models import InventoryWorker as InventoryWorker  # found here too
+from watch_pending.source_models import Sources
 
 # States in which EC2 may still run, charge for, or bring back a machine.
 LIVE_STATES = frozenset({"pending", "running", "stopping", "stopped"})
@@ -39,19 +41,6 @@ class WorkerStatus:
     def draining(self) -> bool:
         """Whether it will be given no further build."""
         return self.paused or self.graceful
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InventoryWorker:
-    """A worker of the farm database; hardware has no market.
-
-    One that is disabled keeps its name, and is good for nothing else.
-    """
-
-    name: str
-    instance_type: str | None
-    market: Market | None
-    enabled: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,13 +182,15 @@ class Snapshot:
     exhausted: tuple[Exhausted, ...] = ()
     launched_this_run: int = 0
     stopping: Mapping[str, str] = field(default_factory=dict)
+    sources: Sources = field(default_factory=Sources)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
     """Requests that the same machines can serve: one instance type, one set of workers.
 
-    `workers` is None for jobs without a jacuzzi, which run on any worker that is in none.
+    `workers` is None for jobs without a jacuzzi, which run on any worker that is in none. `held`
+    says why nobody can tell the workers; then nothing is launched.
     """
 
     instance_type: str
@@ -208,6 +199,7 @@ class Demand:
     priority: int
     oldest: datetime
     builders: tuple[str, ...]
+    held: str = ""
 
     @property
     def key(self) -> tuple[str, frozenset[str] | None]:

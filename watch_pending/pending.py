@@ -273,6 +273,22 @@ def read_builder_names(connection: Connection, shape: Shape) -> tuple[str, ...]:
     return tuple(sorted({decode(name) for name in connection.scalars(statement)}))
 
 
+def read_recent_builders(connection: Connection, shape: Shape, window: Window) -> tuple[str, ...]:
+    """List the builders of the requests that were submitted within a window."""
+    since = int((window.now - timedelta(seconds=window.max_age_s)).timestamp())
+    recent = sa.select(requests).where(requests.c.submitted_at > since)
+    if shape.builder == "name":
+        grouping = _grouping(connection, exact=True)
+        statement = recent.with_only_columns(sa.func.min(requests.c.buildername)).group_by(
+            *grouping
+        )
+    else:
+        builder = sa.literal_column("br.builderid+0", sa.Integer)
+        ids = recent.with_only_columns(builder.label("id")).group_by(builder).subquery("g")
+        statement = sa.select(builders.c.name).join(ids, ids.c.id == builders.c.id)
+    return tuple(sorted({decode(name) for name in connection.scalars(statement)}))
+
+
 def decode(value: str | bytes) -> str:
     """Read a name; drivers hand over bytes where the database does not know the encoding."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -18,12 +18,12 @@ from watch_pending.buildermap import Rule
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import Market
 from watch_pending.demand import (
-    allocated_workers,
     count_need,
     count_original_need,
     group_demands,
     measure_capacity,
 )
+from watch_pending.holds import hold_back
 from watch_pending.ledger import Ledger, Refusal
 from watch_pending.models import (
     Capacity,
@@ -50,7 +50,7 @@ def plan_launches(
     now: datetime,
 ) -> Plan:
     """Decide what to launch in `regions`; see the module for what holds of the result."""
-    demands, unmatched = group_demands(snapshot.pending, rules, config.jacuzzis)
+    demands, unmatched = group_demands(snapshot.pending, rules, snapshot.sources.jacuzzis)
     capacities = measure_capacity(demands, snapshot, config, now)
     ledger = Ledger.open(snapshot, config)
     rollout = Rollout.open(snapshot, config)
@@ -88,6 +88,8 @@ class _Filler:
             return replace(
                 plan, cuts=(Cut(by="instance_types", before=self.need, after=0, reason=reason),)
             )
+        if cut := hold_back(self.demand, self.need, self.config, self.snapshot):
+            return replace(plan, cuts=(cut,))
         if broken := why_no_user_data(self.demand.instance_type, self.snapshot):
             return replace(
                 plan, cuts=(Cut(by="user_data", before=self.need, after=0, reason=broken),)
@@ -221,7 +223,7 @@ class _Filler:
             candidate_names(settings, market, inventory),
             self.demand,
             in_use=self.ledger.names,
-            allocated=allocated_workers(self.config),
+            allocated=self.snapshot.sources.jacuzzis.allocated,
             most=most,
         )
 

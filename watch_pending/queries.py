@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.db import claim, db_now
-from farmhand.tables.farm import workers
+from farmhand.tables.farm import jacuzzis, workers
 from farmhand.tables.launches import instances, launches, planner, stops
 from watch_pending.config_machines import Market
 from watch_pending.models import InventoryWorker, OpenLaunch
@@ -94,6 +94,17 @@ def read_inventory(connection: Connection) -> tuple[InventoryWorker, ...]:
             )
         )
     return tuple(found)
+
+
+def read_jacuzzis(connection: Connection) -> dict[str, list[str]]:
+    """Read who may use which workers: builder → names."""
+    joined = jacuzzis.join(workers, workers.c.id == jacuzzis.c.worker_id)
+    found: dict[str, list[str]] = {}
+    for builder, name in connection.execute(
+        sa.select(jacuzzis.c.builder, workers.c.name).select_from(joined)
+    ):
+        found.setdefault(builder, []).append(name)
+    return found
 
 
 def take_turn(connection: Connection) -> None:

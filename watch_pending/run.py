@@ -28,6 +28,7 @@ from watch_pending.plan import plan_launches, shorten
 from watch_pending.report import count_by_status, plan_to_json, print_plan
 from watch_pending.samples import BROKEN, make_samples
 from watch_pending.settings import WatchPendingSettings
+from watch_pending.sources import SourcesRead, keep_fetched, read_sources
 from watch_pending.waves import settle, with_outcomes
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Sight:
     scheduler: gather.Scheduler
     cloud: Cloud | None
     rules: tuple[Rule, ...]
+    read: SourcesRead | None = None
     aws: "Aws | None" = None
 
 
@@ -73,6 +75,7 @@ def _run(
     record: Record,
 ) -> Result:
     sight = look(run, settings, database)
+    keep_fetched(settings, sight.read)
     if sight.cloud is None:
         with database.begin() as connection:
             names = gather.connected_names(sight.scheduler)
@@ -132,11 +135,14 @@ def look(
         return Sight(snapshot=snapshot, scheduler=scheduler, cloud=None, rules=rules)
     from watch_pending.cloud import open_aws, read_cloud
 
+    read = read_sources(run, settings, database, scheduler.pending)
     aws = open_aws(settings.originals)
     known_regions = gather.regions_of(journal)
     cloud = read_cloud(run, aws, settings.watch, settings.regions, known_regions)
-    snapshot = gather.assemble(settings.farm, scheduler, journal, cloud)
-    return Sight(snapshot=snapshot, scheduler=scheduler, cloud=cloud, rules=rules, aws=aws)
+    snapshot = read.add_to(gather.assemble(settings.farm, scheduler, journal, cloud))
+    return Sight(
+        snapshot=snapshot, scheduler=scheduler, cloud=cloud, rules=rules, read=read, aws=aws
+    )
 
 
 def make_plan(
@@ -236,7 +242,9 @@ def summarize(
     pending = sum(item.requests for item in sight.snapshot.pending)
     reasons = [f"{c.by}: {c.reason}" for item in plan.demands for c in item.cuts]
     reasons += [f"{region}: {why}" for region, why in sight.snapshot.lost_regions.items()]
-    partial = failed or unnamed or sight.snapshot.lost_regions
+    reasons += [f"{each.source}: {each.why}" for each in sight.snapshot.sources.troubles]
+    held = sight.snapshot.lost_regions or sight.snapshot.sources.held
+    partial = failed or unnamed or held
     return Result(
         exit_code=ExitCode.PARTIAL if partial else ExitCode.OK,
         summary={

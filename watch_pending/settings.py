@@ -45,6 +45,21 @@ class WatchPendingSettings:
     database_timeout_s: float = FARM_DB_TIMEOUT_S
     certificate_directory: Path | None = None
 
+    def find_places(self, key: str) -> dict[str, str]:
+        """Find where a mapping's keys stand in the configuration: key → file and line."""
+        from farmhand.yaml_tree import read_yaml
+        from watch_pending.json_tree import read_json
+
+        if self.originals is not None:
+            places, depth = read_json(self.path).places, 1
+        else:
+            places, depth = read_yaml(self.path).places, 2
+        return {
+            str(path[-1]): str(place)
+            for path, place in places.items()
+            if path[depth - 1 : -1] == (key,)
+        }
+
     def open_database(self, *, reading: bool) -> FarmDb:
         """Open the farm database; only a verb that changes things may create or upgrade it."""
         if not reading:

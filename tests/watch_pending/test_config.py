@@ -120,3 +120,49 @@ def test_other_patterns_give_no_names(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["(", "*x", "[", "(?P<a>x)(?P<a>y)", "x{99999999999999}"])
 def test_a_pattern_that_does_not_compile_is_said(pattern: str) -> None:
     assert str(regex_problem(pattern)).startswith("the pattern does not compile: ")
+
+
+SERVER = {"url": "http://slavealloc.example.com"}
+
+
+@pytest.mark.parametrize("second", ["database", SERVER], ids=["database", "server"])
+def test_jacuzzis_have_one_source(second: object) -> None:
+    section = make_section(jacuzzis={"Linux": ["w"]}, jacuzzis_from=second)
+    _, [problem] = validate(WatchPending, section, Path())
+    assert problem.path == ("jacuzzis_from",)
+    assert "watch_pending.jacuzzis too" in problem.message
+    assert validate(WatchPending, section | {"jacuzzis": {}}, Path())[1] == []
+
+
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        pytest.param({"jacuzzis_from": "databse"}, ("jacuzzis_from",), id="no source"),
+        pytest.param({"jacuzzis_from": {}}, ("jacuzzis_from", "url"), id="no URL"),
+        pytest.param(
+            {"jacuzzis_from": SERVER | {"if_down": "held"}}, ("jacuzzis_from", "if_down"), id="word"
+        ),
+        pytest.param(
+            {"jacuzzis_from": SERVER | {"time": 1}}, ("jacuzzis_from", "time"), id="unknown key"
+        ),
+        pytest.param({"inventory": {"url": "ftp://x"}}, ("inventory", "url"), id="not HTTP"),
+        pytest.param(
+            {"inventory": SERVER | {"types": {"bdl": {"speed": "1"}}}},
+            ("inventory", "types", "bdl"),
+            id="unknown type",
+        ),
+        pytest.param(
+            {"inventory": SERVER | {"types": {"bld": {}}}},
+            ("inventory", "types", "bld"),
+            id="a type that everything fits",
+        ),
+        pytest.param(
+            {"inventory": SERVER | {"types": {"bld": {"bitlength": 64}}}},
+            ("inventory", "types", "bld", "bitlength"),
+            id="a number",
+        ),
+    ],
+)
+def test_sources_are_checked(section: dict[str, object], path: tuple[str, ...]) -> None:
+    _, [problem] = validate(WatchPending, make_section(**section), Path())
+    assert problem.path == path

@@ -10,17 +10,18 @@ from tests.plans import make_demand
 from watch_pending.buildermap import compile_buildermap
 from watch_pending.demand import count_need, group_demands
 from watch_pending.models import Capacity, Demand, PendingRequests
+from watch_pending.source_models import Jacuzzis
 
 
 def group(
     *pending: PendingRequests, jacuzzis: Mapping[str, tuple[str, ...]] | None = None
 ) -> tuple[Demand, ...]:
     rules = compile_buildermap({"Linux": "bld", "Win": "win"})
-    return group_demands(pending, rules, jacuzzis or {})[0]
+    return group_demands(pending, rules, Jacuzzis.of(jacuzzis or {}))[0]
 
 
 def unmatched(*pending: PendingRequests) -> dict[str, int]:
-    return group_demands(pending, compile_buildermap({"Linux": "bld"}), {})[1]
+    return group_demands(pending, compile_buildermap({"Linux": "bld"}), Jacuzzis())[1]
 
 
 # Requests → demands

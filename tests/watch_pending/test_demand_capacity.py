@@ -21,7 +21,7 @@ from tests.builders import (
     make_workers,
 )
 from tests.journal import add_instance, minutes_ago
-from tests.plans import make_demand
+from tests.plans import make_demand, with_jacuzzis
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import Market
 from watch_pending.demand import measure_capacity, names_in_use, own_instances
@@ -38,7 +38,8 @@ def measure(
     """Measure for these demands; their sets of workers are the jacuzzis."""
     demands = demands or (make_demand(),)
     jacuzzis = {str(i): tuple(each.workers or ()) for i, each in enumerate(demands)}
-    return measure_capacity(demands, snapshot, config or make_config(jacuzzis=jacuzzis), NOW)
+    config = config or make_config(jacuzzis=jacuzzis)
+    return measure_capacity(demands, with_jacuzzis(snapshot, config), config, NOW)
 
 
 def measure_one(instance: Instance, worker: WorkerStatus | None, **config: Any) -> Capacity:

@@ -15,7 +15,7 @@ from tests.builders import (
     make_snapshot,
     make_workers,
 )
-from tests.plans import make_demand
+from tests.plans import make_demand, with_jacuzzis
 from watch_pending.demand import count_original_need, reduce_by_freshness
 from watch_pending.models import Demand, Instance
 
@@ -39,7 +39,7 @@ def test_fresh_machines_count_whole_and_old_ones_a_tenth(
 
 def original_need(demand: Demand, *instances: Instance, **changes: Any) -> int:
     config = make_config(jacuzzis={"Linux a": tuple(demand.workers or ())})
-    snapshot = make_snapshot(instances=instances, **changes)
+    snapshot = with_jacuzzis(make_snapshot(instances=instances, **changes), config)
     return count_original_need(demand, snapshot, config, NOW)
 
 
@@ -73,7 +73,8 @@ def test_old_machines_give_no_discount_in_a_jacuzzi() -> None:
 )
 def test_machines_that_do_not_serve_are_not_fresh(changes: dict[str, Any]) -> None:
     config = make_config(jacuzzis={"Linux a": ("allocated",)})
-    snapshot = make_snapshot(instances=(make_instance(age=MINUTE, **changes),))
+    instances = (make_instance(age=MINUTE, **changes),)
+    snapshot = with_jacuzzis(make_snapshot(instances=instances), config)
     assert count_original_need(make_demand(), snapshot, config, NOW) == 1
 
 

@@ -21,6 +21,7 @@ from watch_pending.sanity import queries
 from watch_pending.sanity.judge import REGIONAL
 from watch_pending.sanity.models import Key, Sight
 from watch_pending.settings import WatchPendingSettings
+from watch_pending.sources import read_sources
 from watch_pending.stop_idle.activity import read_workload
 from watch_pending.stop_idle.models import Workload
 
@@ -70,7 +71,8 @@ def look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
         log.error("%s", err)
         lost[SCHEDULER] = str(err)
     seen = gather.Scheduler(pending=(), workers=statuses_of(workload))
-    snapshot = gather.assemble(settings.farm, seen, journal, cloud)
+    read = read_sources(run, settings, database, seen.pending)
+    snapshot = read.add_to(gather.assemble(settings.farm, seen, journal, cloud))
     sight = Sight(
         snapshot=snapshot,
         now=run.now,

@@ -127,10 +127,12 @@ def _judge_name(instance: Instance, sight: Sight, config: WatchPending) -> Itera
 
     One that boots is given time, and an orphan is one only when an earlier run saw it so too.
     """
-    if sight.workload is None or sight.workload.workers is None:
+    workers = sight.workload.workers if sight.workload else None
+    if workers is None or sight.snapshot.sources.inventory_unknown:
         return
-    known = instance.name in sight.workload.workers
-    if known or any(worker.name == instance.name for worker in sight.snapshot.inventory):
+    if instance.name in workers or any(
+        worker.name == instance.name for worker in sight.snapshot.inventory
+    ):
         return
     if is_named(instance.name, config) or boots(instance.launched_at, config, sight.now):
         return

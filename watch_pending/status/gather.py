@@ -20,6 +20,7 @@ from watch_pending.pending import detect_shape, read_pending
 from watch_pending.sanity.gather import statuses_of
 from watch_pending.sanity.queries import read_backoffs, read_launch_prices
 from watch_pending.settings import WatchPendingSettings
+from watch_pending.sources import read_sources
 from watch_pending.status.models import Life, RunRow, Sight
 from watch_pending.status.queries import read_lives
 from watch_pending.stop_idle.activity import read_workload
@@ -57,7 +58,8 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Sight:
     except Unavailable as err:
         lost[SCHEDULER] = str(err)
     seen = gather.Scheduler(pending=pending, workers=statuses_of(workload))
-    snapshot = gather.assemble(farm, seen, journal, cloud)
+    read = read_sources(run, settings, database, (), most_s=GLANCE_TIMEOUT_S)
+    snapshot = read.add_to(gather.assemble(farm, seen, journal, cloud))
     lives = join_lives(lives, cloud, farm)
     machines = [*(life.instance for life in lives), *snapshot.open_launches, *snapshot.instances]
     tokens = {machine.token for machine in machines if machine.token}

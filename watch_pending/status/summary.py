@@ -11,6 +11,7 @@ from watch_pending.config_machines import Market
 from watch_pending.demand import boots, group_demands, is_idle, is_in_flight, own_instances
 from watch_pending.models import UP_STATES, Demand, Instance, Machine, WorkerStatus
 from watch_pending.prices import paid_usd_per_hour
+from watch_pending.source_models import Jacuzzis
 from watch_pending.status.models import Life, Sight, Status, TypeRow
 
 IDLE, BUSY, BOOTING, OTHER = "idle", "busy", "booting", "other"
@@ -19,7 +20,7 @@ IDLE, BUSY, BOOTING, OTHER = "idle", "busy", "booting", "other"
 def summarize(sight: Sight, config: WatchPending) -> Status:
     """Sum up what was read; types in the configuration's order, then those that it has not."""
     rules = compile_buildermap(config.buildermap)
-    demands, unmatched = group_demands(sight.snapshot.pending, rules, config.jacuzzis)
+    demands, unmatched = group_demands(sight.snapshot.pending, rules, Jacuzzis())
     known = sight.workload is not None
     names = dict.fromkeys(
         [

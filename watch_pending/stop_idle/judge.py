@@ -58,6 +58,8 @@ def spoken_for(instance: Instance, sight: Sight) -> Verdict | None:
         return Kept.UNTAGGED, "it has no Name or no moz-type"
     if instance.moz_state != "ready":
         return Kept.DISABLED, f'its moz-state is "{instance.moz_state}"'
+    if sight.snapshot.sources.inventory_unknown:
+        return Kept.DISABLED, "nobody can tell whether its worker is disabled"
     if instance.name in sight.disabled:
         return Kept.DISABLED, "its worker is disabled in slavealloc"
     return None

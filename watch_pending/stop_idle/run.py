@@ -24,6 +24,7 @@ from watch_pending.ec2_stops import find_impaired
 from watch_pending.models import UP_STATES, Cloud, Instance, Snapshot
 from watch_pending.pending import Shape, detect_shape, read_pending, read_workers
 from watch_pending.settings import WatchPendingSettings
+from watch_pending.sources import SourcesRead, keep_fetched, read_sources
 from watch_pending.stop_idle import queries
 from watch_pending.stop_idle.activity import read_workload
 from watch_pending.stop_idle.apply import work_off
@@ -72,6 +73,7 @@ class Look:
     seen: gather.Scheduler
     cloud: Cloud
     launched: Mapping[str, datetime]
+    read: SourcesRead
 
 
 def stop_once(run: Run, settings: WatchPendingSettings, only: Only) -> Result:
@@ -100,6 +102,7 @@ def _stop(
     only: Only,
 ) -> Result:
     look = _look(run, settings, database)
+    keep_fetched(settings, look.read)
     gather.write_sightings(database, settings.farm, settings.watch, look.seen, look.cloud)
     hold = queries.Hold(run_id=record.run_id, owner=run.host, lease_s=LEASE_S)
     planned = _plan(settings, look, only)
@@ -134,12 +137,8 @@ def _stop(
 
 def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
     """Read all that a decision rests on; raises Unavailable when no region answers."""
-    log.info(
-        "config %s, farm %s, farm database %s",
-        settings.path,
-        settings.farm,
-        format_url(database.url),
-    )
+    where = format_url(database.url)
+    log.info("config %s, farm %s, farm database %s", settings.path, settings.farm, where)
     watch = settings.watch
     journal = gather.read_journal(database, settings.farm, watch)
     with database.begin() as connection:
@@ -157,7 +156,8 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
             pending=read_pending(connection, shape, gather.window_of(run, watch)),
             workers=read_workers(connection, shape),
         )
-    snapshot = gather.assemble(settings.farm, seen, journal, cloud)
+    read = read_sources(run, settings, database, seen.pending)
+    snapshot = read.add_to(gather.assemble(settings.farm, seen, journal, cloud))
     now = min(run.now, workload.clock, farm_clock)
     _warn_of_clocks(run, {"scheduler database": workload.clock, "farm database": farm_clock})
     sight = Sight(
@@ -169,7 +169,7 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
         needed=_find_needed(snapshot, watch, now),
         impaired=impaired,
         known=frozenset(journal.known),
-        disabled=frozenset(worker.name for worker in journal.inventory if not worker.enabled),
+        disabled=frozenset(worker.name for worker in snapshot.inventory if not worker.enabled),
     )
     return Look(
         sight=sight,
@@ -180,6 +180,7 @@ def _look(run: Run, settings: WatchPendingSettings, database: FarmDb) -> Look:
         aws=aws,
         seen=seen,
         cloud=cloud,
+        read=read,
     )
 
 
@@ -195,7 +196,7 @@ def _find_launches(cloud: Cloud, farm: str) -> dict[str, datetime]:
 def _find_needed(snapshot: Snapshot, watch: WatchPending, now: datetime) -> frozenset[str]:
     """Name the machines that will take the jobs which wait."""
     rules = compile_buildermap(watch.buildermap)
-    demands, _ = group_demands(snapshot.pending, rules, watch.jacuzzis)
+    demands, _ = group_demands(snapshot.pending, rules, snapshot.sources.jacuzzis)
     return needed_machines(demands, snapshot, watch, now)
 
 
@@ -262,15 +263,16 @@ def _report(
 
 def _summarize(look: Look, planned: Sequence[Judgement], outcomes: Sequence[StopOutcome]) -> Result:
     fates = Counter(each.fate for each in outcomes)
-    lost = look.sight.snapshot.lost_regions
+    lost, sources = look.sight.snapshot.lost_regions, look.sight.snapshot.sources
+    away = {**lost, **{each.source: each.why for each in sources.troubles}}
     errors = [each.why for each in outcomes if each.fate is Fate.FAILED]
     return Result(
-        exit_code=ExitCode.PARTIAL if errors or lost else ExitCode.OK,
+        exit_code=ExitCode.PARTIAL if errors or lost or sources.held else ExitCode.OK,
         summary={
             "machines": len(planned),
             **{fate.value: fates[fate] for fate in Fate},
             "api_calls": dict(sorted(look.aws.calls.items())),
-            "errors": list(dict.fromkeys([*errors, *(f"{r}: {why}" for r, why in lost.items())])),
+            "errors": list(dict.fromkeys([*errors, *(f"{r}: {why}" for r, why in away.items())])),
         },
         samples=tuple(make_stop_samples(planned, outcomes, look.aws.calls)),
     )
