@@ -14,17 +14,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy.engine import Connection
+
 from farmhand.command import Run
 from farmhand.db import FarmDb
 from farmhand.errors import Locked
-from watch_pending import queries
+from watch_pending import backoff_queries, queries
 from watch_pending.aws_errors import Meaning, learn
+from watch_pending.backoff_models import Kind
+from watch_pending.backoffs import remember
 from watch_pending.ec2 import Aws, Ec2Error
 from watch_pending.ec2_launches import launch_instance
-from watch_pending.models import Exhausted, Offer, Outcome, Plan, Snapshot, Status
+from watch_pending.models import Exhausted, Launch, Offer, Outcome, Plan, Snapshot, Status
 from watch_pending.pace import Pace
 from watch_pending.prepare import Renderer, prepare
 from watch_pending.request import PreparedLaunch
+from watch_pending.settings_digest import Digests
 from watch_pending.spot import rules_out
 
 log = logging.getLogger(__name__)
@@ -40,6 +45,7 @@ class Launcher:
     database: FarmDb
     run_id: int
     aws: Aws
+    digests: Digests
 
 
 def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -> list[Outcome]:
@@ -159,6 +165,7 @@ def _close(launcher: Launcher, item: PreparedLaunch, future: Future[str]) -> Out
             return _outcome(item, Status.UNKNOWN, str(err))
         with launcher.database.begin() as connection:
             queries.close_launch(connection, item.token, instance_id=None, error=str(err))
+            _remember(launcher, connection, item.launch, err)
         spent = {Meaning.NO_CAPACITY, Meaning.SUBNET_FULL, Meaning.QUOTA}
         status = Status.NO_CAPACITY if err.meaning in spent else Status.FAILED
         return Outcome(
@@ -170,9 +177,20 @@ def _close(launcher: Launcher, item: PreparedLaunch, future: Future[str]) -> Out
         )
     with launcher.database.begin() as connection:
         queries.close_launch(connection, item.token, instance_id=instance_id, error=None)
+        backoff_queries.delete_disproved(connection, item.launch, item.token)
     return Outcome(
         launch=item.launch, status=Status.LAUNCHED, token=item.token, instance_id=instance_id
     )
+
+
+def _remember(launcher: Launcher, connection: Connection, launch: Launch, err: Ec2Error) -> None:
+    """Write what a refusal means for runs to come."""
+    said = str(err).removeprefix(f"{launch.offer.region}: RunInstances: ")
+    if refused := remember(err.meaning, launch, said):
+        stops = refused.kind is Kind.SETTINGS
+        digest = launcher.digests[launch.instance_type, launch.offer.region] if stops else None
+        times = launcher.renderer.config.backoff
+        backoff_queries.write_refusal(connection, refused, times, digest)
 
 
 def _outcome(item: PreparedLaunch, status: Status, reason: str) -> Outcome:

@@ -21,8 +21,17 @@ regions_option = click.option(
 @click.option(
     "--cached-cert-dir", type=click.Path(path_type=Path), help="Where puppet certificates are kept."
 )
+@click.option(
+    "--retry-stopped",
+    is_flag=True,
+    help="First forget which types are stopped: somebody has mended AWS's side.",
+)
 def run(
-    run: Run, secrets: Path | None, regions: tuple[str, ...], cached_cert_dir: Path | None
+    run: Run,
+    secrets: Path | None,
+    regions: tuple[str, ...],
+    cached_cert_dir: Path | None,
+    retry_stopped: bool,
 ) -> Result:
     """Start the machines that waiting jobs need; the verb where none is named.
 
@@ -31,6 +40,7 @@ def run(
       watch-pending --dry-run              what would the next run do?
       watch-pending -q --metrics-textfile /var/lib/node_exporter/watch_pending.prom
       watch-pending -k secrets.json -c watch_pending.cfg -r us-west-2 -r us-east-1
+      watch-pending run --retry-stopped    permissions are mended: try again
 
     \b
     Exit codes: 0 done, also when limits or capacity left demand unserved; 2 bad configuration;
@@ -42,7 +52,10 @@ def run(
     from watch_pending.settings import load_settings
 
     settings = load_settings(run, secrets, regions)
-    return run_once(run, replace(settings, certificate_directory=cached_cert_dir))
+    return run_once(
+        run,
+        replace(settings, certificate_directory=cached_cert_dir, retry_stopped=retry_stopped),
+    )
 
 
 @farm_command(main, "stop-idle", command="watch-pending", changes=True)

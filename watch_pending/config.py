@@ -7,8 +7,18 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from farmhand.validation import Count, NonEmpty, NotBool, Problem, Seconds, SecretUrl, Usd
+from farmhand.validation import (
+    Count,
+    NonEmpty,
+    NotBool,
+    PositiveInt,
+    Problem,
+    Seconds,
+    SecretUrl,
+    Usd,
+)
 from farmhand.wording import unknown
+from watch_pending.config_backoff import BackoffTimes
 from watch_pending.config_machines import (
     InstanceType,
     Market,
@@ -41,6 +51,8 @@ class WatchPending:
     max_pending_age_s: Seconds = 86400.0
     boot_deadline_s: Seconds = 1200.0
     round_gap_s: Seconds = 600.0
+    max_bootstrap_failures: PositiveInt = 5
+    backoff: BackoffTimes = field(default_factory=BackoffTimes)
     masters: Mapping[str, MasterAccess] = field(default_factory=dict)
     stop_idle: StopIdle = field(default_factory=StopIdle)
 
@@ -61,6 +73,8 @@ class WatchPending:
                 if names is not None and (problem := name_pattern_problem(names)):
                     key = () if isinstance(instance_type.names, str) else (market.value,)
                     yield Problem(("instance_types", name, "names", *key), problem)
+        if self.backoff.first_s > self.backoff.most_s:
+            yield Problem(("backoff", "first_s"), "must not be more than most_s")
         if self.min_pending_age_s >= self.max_pending_age_s:
             yield Problem(("min_pending_age_s",), "must be less than max_pending_age_s")
 

@@ -60,6 +60,12 @@ class Aws:
         self._lock = threading.Lock()
         self.calls: Counter[str] = Counter()
 
+    def key_id(self) -> str:
+        """Say which access key signs the calls; empty where there is none."""
+        with preparing("AWS credentials"):
+            credentials = self._session.get_credentials()
+            return (credentials.get_frozen_credentials().access_key or "") if credentials else ""
+
     def reader(self, region: str) -> "EC2Client":
         """Make a client for reads, which botocore may repeat."""
         return self._client(region, attempts=READ_ATTEMPTS)

@@ -43,6 +43,7 @@ class WatchPendingSettings:
     remaining_s: Callable[[], float]
     database_timeout_s: float = FARM_DB_TIMEOUT_S
     certificate_directory: Path | None = None
+    retry_stopped: bool = False
 
     def open_database(self, *, reading: bool) -> FarmDb:
         """Open the farm database; only a verb that changes things may create or upgrade it."""
