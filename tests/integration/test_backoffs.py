@@ -1,7 +1,7 @@
 """What AWS refuses is remembered: skipped by the runs to come, then tried with one machine."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from farmhand.tables.launches import backoffs
 from tests.ec2_state import Call
 from tests.farm import BUILD, REGIONS, TRY, Farm
-from tests.journal import age_launches, minutes_ago, read, shared_database, wait_until, write
-from tests.processes import Command
+from tests.journal import minutes_ago, read, write
 
 pytestmark = pytest.mark.integration
 EAST, WEST = REGIONS

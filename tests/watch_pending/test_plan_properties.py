@@ -10,16 +10,22 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plans import make_outcome, make_outcomes
+from tests.builders import NOW
+from tests.plans import make_launch, make_offer, make_outcome, make_outcomes
+from tests.refusals import make_backoff
 from tests.worlds import Kind, World, worlds
 from watch_pending.aws_errors import Meaning, learn
+from watch_pending.backoffs import is_probe
+from watch_pending.bootstraps import Breakers, find_broken, is_of
 from watch_pending.config_machines import Market
 from watch_pending.demand import names_in_use, own_instances
 from watch_pending.ledger import price_of
 from watch_pending.models import Launch, Machine, Outcome, Plan, Status
-from watch_pending.spot import BID_SHARE
+from watch_pending.spot import BID_SHARE, rules_out
 from watch_pending.waves import settle, with_outcomes
 
+# It counts as launched, and disproves no back-off, which would let more through.
+UNPROVEN = Status.UNKNOWN
 FATES = (*Status, *Meaning)
 MOST_WAVES = 4  # with failures; what is planned after them goes well
 
@@ -130,6 +136,27 @@ def every_request_is_in_a_demand_or_unmatched(world: World, plan: Plan) -> None:
     assert matched + sum(plan.unmatched.values()) == waiting
 
 
+def nothing_is_asked_for_where_aws_refused(world: World, plan: Plan) -> None:
+    active = [backoff for backoff in world.snapshot.backoffs if not backoff.is_over]
+    assert not [x for x in plan.launches for backoff in active if rules_out(backoff, x)]
+
+
+def what_never_connects_starts_one_at_a_time(world: World, plan: Plan) -> None:
+    booting = Breakers.open(world.snapshot, world.config, NOW).booting
+    started = [(launch.instance_type, launch.offer.ami) for launch in plan.launches]
+    for failures in find_broken(world.snapshot, world.config):
+        new = sum(is_of(failures, *machine) for machine in started)
+        before = sum(is_of(failures, *machine) for machine in booting)
+        assert new <= max(0, 1 - before)
+
+
+def one_machine_tries_where_a_back_off_is_over(world: World, plan: Plan) -> None:
+    for backoff in world.snapshot.backoffs:
+        trying = sum(is_probe(launch, backoff) for launch in world.snapshot.open_launches)
+        new = sum(rules_out(backoff, launch) for launch in plan.launches)
+        assert not backoff.is_over or new <= max(0, 1 - trying)
+
+
 PROMISES = [
     no_demand_gets_more_than_it_needs,
     no_global_limit_is_passed,
@@ -143,14 +170,23 @@ PROMISES = [
     every_spot_launch_follows_a_rule,
     every_unmet_machine_has_a_cut_with_a_reason,
     every_request_is_in_a_demand_or_unmatched,
+    nothing_is_asked_for_where_aws_refused,
+    what_never_connects_starts_one_at_a_time,
 ]
 
 
 @given(worlds())
 def test_a_plan_keeps_every_promise(world: World) -> None:
     plan = world.plan()
-    for promise in PROMISES:
+    for promise in (*PROMISES, one_machine_tries_where_a_back_off_is_over):
         promise(world, plan)
+
+
+@given(worlds())
+def test_what_aws_refused_elsewhere_changes_nothing(world: World) -> None:
+    elsewhere = make_backoff(launch=make_launch(offer=make_offer(ec2_type="u-24tb1.metal")))
+    snapshot = replace(world.snapshot, backoffs=(elsewhere, *world.snapshot.backoffs))
+    assert world.plan(snapshot) == world.plan()
 
 
 @given(worlds(), st.randoms(use_true_random=False))
@@ -170,6 +206,8 @@ def test_the_order_of_what_was_read_does_not_matter(world: World, random: Random
         spot_prices=shuffle(snapshot.spot_prices),
         subnets=shuffle(snapshot.subnets),
         images=shuffle(snapshot.images),
+        backoffs=shuffle(snapshot.backoffs),
+        bootstraps=shuffle(snapshot.bootstraps),
     )
     assert world.plan(other) == world.plan()
 
@@ -187,7 +225,7 @@ def names_of(launches: Iterable[Launch]) -> list[str]:
 
 @given(worlds(overlapping=False))
 def test_planning_after_a_full_apply_is_empty(world: World) -> None:
-    after = with_outcomes(world.snapshot, make_outcomes(world.plan().launches))
+    after = with_outcomes(world.snapshot, make_outcomes(world.plan().launches, UNPROVEN))
     assert world.plan(after).launches == ()
 
 
@@ -203,7 +241,7 @@ def test_planning_after_any_prefix_plans_the_rest(world: World) -> None:
     whole = world.plan()
     for end in range(len(whole.launches)):
         done = whole.launches[:end]
-        rest = world.plan(with_outcomes(world.snapshot, make_outcomes(done)))
+        rest = world.plan(with_outcomes(world.snapshot, make_outcomes(done, UNPROVEN)))
         of_done = Counter(
             item.demand.key for item in whole.demands for x in item.launches if x in done
         )
@@ -227,6 +265,7 @@ def run_with_failures(world: World, random: Random) -> Plan:
         outcomes += wave
         snapshot = with_outcomes(snapshot, wave)
         plans.append(world.plan(snapshot))
+        one_machine_tries_where_a_back_off_is_over(replace(world, snapshot=snapshot), plans[-1])
     return settle(plans, outcomes)
 
 
