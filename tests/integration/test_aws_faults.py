@@ -4,9 +4,11 @@ from collections import Counter
 
 import pytest
 
+from farmhand.tables.launches import backoffs
 from tests.ec2_control import Ec2Server
 from tests.ec2_state import Call
 from tests.farm import BUILD, TRY, Farm
+from tests.journal import minutes_ago, write
 
 pytestmark = pytest.mark.integration
 
@@ -177,6 +179,7 @@ def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> Non
     assert (done.code, done.json["demands"][0]["unmet"]) == (0, 1)
     assert "InsufficientInstanceCapacity" in str(done.json["demands"][0]["cuts"])
     farm.ec2.clear_faults()
+    write(farm.database, backoffs.update().values(until=minutes_ago(1)))
     farm.run()
     assert farm.names() == ["bld-linux64-001"]
 

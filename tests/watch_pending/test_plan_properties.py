@@ -10,18 +10,20 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import NOW
 from tests.plans import make_launch, make_offer, make_outcome, make_outcomes
+from tests.promises import (
+    nothing_is_asked_for_where_aws_refused,
+    one_machine_tries_where_a_back_off_is_over,
+    what_never_connects_starts_one_at_a_time,
+)
 from tests.refusals import make_backoff
 from tests.worlds import Kind, World, worlds
 from watch_pending.aws_errors import Meaning, learn
-from watch_pending.backoffs import is_probe
-from watch_pending.bootstraps import Breakers, find_broken, is_of
 from watch_pending.config_machines import Market
 from watch_pending.demand import names_in_use, own_instances
 from watch_pending.ledger import price_of
 from watch_pending.models import Launch, Machine, Outcome, Plan, Status
-from watch_pending.spot import BID_SHARE, rules_out
+from watch_pending.spot import BID_SHARE
 from watch_pending.waves import settle, with_outcomes
 
 # It counts as launched, and disproves no back-off, which would let more through.
@@ -134,27 +136,6 @@ def every_request_is_in_a_demand_or_unmatched(world: World, plan: Plan) -> None:
     waiting = sum(item.requests for item in world.snapshot.pending)
     matched = sum(item.demand.pending for item in plan.demands)
     assert matched + sum(plan.unmatched.values()) == waiting
-
-
-def nothing_is_asked_for_where_aws_refused(world: World, plan: Plan) -> None:
-    active = [backoff for backoff in world.snapshot.backoffs if not backoff.is_over]
-    assert not [x for x in plan.launches for backoff in active if rules_out(backoff, x)]
-
-
-def what_never_connects_starts_one_at_a_time(world: World, plan: Plan) -> None:
-    booting = Breakers.open(world.snapshot, world.config, NOW).booting
-    started = [(launch.instance_type, launch.offer.ami) for launch in plan.launches]
-    for failures in find_broken(world.snapshot, world.config):
-        new = sum(is_of(failures, *machine) for machine in started)
-        before = sum(is_of(failures, *machine) for machine in booting)
-        assert new <= max(0, 1 - before)
-
-
-def one_machine_tries_where_a_back_off_is_over(world: World, plan: Plan) -> None:
-    for backoff in world.snapshot.backoffs:
-        trying = sum(is_probe(launch, backoff) for launch in world.snapshot.open_launches)
-        new = sum(rules_out(backoff, launch) for launch in plan.launches)
-        assert not backoff.is_over or new <= max(0, 1 - trying)
 
 
 PROMISES = [
