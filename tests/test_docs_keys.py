@@ -12,11 +12,12 @@ from runner.settings import TaskSettings
 from runner.worker_config import WorkerSettings
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, read_sections, read_table
-from watch_pending import config, config_machines, config_stops, originals
+from watch_pending import config, config_backoff, config_machines, config_stops, originals
 
 KEYS: Mapping[str, type[Any]] = {
     "Top level": farmhand_config._Top,
     "watch_pending": config.WatchPending,
+    "backoff": config_backoff.BackoffTimes,
     "masters.NAME": config_stops.MasterAccess,
     "stop_idle": config_stops.StopIdle,
     "instance_types.NAME": config_machines.InstanceType,
