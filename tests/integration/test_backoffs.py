@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from farmhand.tables.launches import backoffs
 from tests.ec2_state import Call
 from tests.farm import BUILD, REGIONS, TRY, Farm
-from tests.journal import minutes_ago, read, write
+from tests.journal import finish, minutes_ago, read, shared_database, wait_until, write
 
 pytestmark = pytest.mark.integration
 EAST, WEST = REGIONS
@@ -34,12 +33,6 @@ def zones_tried(farm: Farm) -> list[str]:
 
 def rows(farm: Farm) -> list[Mapping[str, Any]]:
     return read(farm.database, backoffs)
-
-
-def wait_of(row: Mapping[str, Any], engine: sa.Engine) -> timedelta:
-    """How long a row will still hold back."""
-    wait: timedelta = row["until"] - minutes_ago(0)
-    return wait
 
 
 def seconds_left(row: Mapping[str, Any]) -> float:
@@ -180,6 +173,23 @@ def test_a_dry_run_remembers_nothing_and_forgets_nothing(farm: Farm) -> None:
     assert rows(farm) == before
 
 
+def test_two_hosts_that_are_refused_at_once_count_once(
+    farm: Farm, request: pytest.FixtureRequest
+) -> None:
+    farm.ec2.add_fault(**CAPACITY, latency_s=2, left=1)
+    farm.ec2.add_fault(**CAPACITY)
+    farm.add_pending()
+    with shared_database("mariadb", farm, request) as shared:
+        first = farm.start(FARMHAND_STATE=str(farm.directory / "one"))
+        wait_until(lambda: launches(farm))
+        farm.add_pending()
+        second = farm.run(FARMHAND_STATE=str(farm.directory / "two"))
+        assert (second.code, finish(first)) == (0, 0)
+        tried = Counter(call.params["Placement.AvailabilityZone"] for call in launches(farm))
+        assert tried[BEST] > 2  # of two EC2 types
+        assert {row["failures"] for row in read(shared, backoffs)} == {1}
+
+
 # 2. quotas and subnets
 
 
@@ -214,12 +224,6 @@ def test_a_full_subnet_is_remembered_and_the_zone_s_other_one_serves(farm: Farm)
 
 
 # 3. settings
-
-
-REFUSED = [
-    pytest.param("InvalidParameterValue", 400, id="bad parameter"),
-    pytest.param("UnauthorizedOperation", 403, id="no permission"),
-]
 
 
 @pytest.fixture
