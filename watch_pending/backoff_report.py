@@ -1,4 +1,4 @@
-"""Back-offs and open breakers for people and as metrics; pure but for what logs and prints."""
+"""Back-offs and open breakers for people and as metrics."""
 
 import logging
 from collections import Counter
@@ -12,26 +12,30 @@ from watch_pending.backoff_models import Backoff, Kind
 from watch_pending.backoffs import explain_backoff
 from watch_pending.bootstraps import explain_failures, find_broken
 from watch_pending.config import WatchPending
-from watch_pending.models import Snapshot
+from watch_pending.models import Plan, Snapshot
 
 log = logging.getLogger("watch-pending")
 
 
-def add_backoffs(run: Run, config: WatchPending, snapshot: Snapshot, result: Result) -> Result:
+def add_backoffs(
+    run: Run, config: WatchPending, snapshot: Snapshot, plan: Plan, result: Result
+) -> Result:
     """Report what is held back, and add its numbers to a run's result."""
-    report_backoffs(run, config, snapshot)
+    report_backoffs(run, snapshot)
+    needed = {item.demand.instance_type for item in plan.demands if item.need}
+    for failures in find_broken(snapshot, config):
+        if failures.instance_type in needed:
+            log.warning("%s", explain_failures(failures))
     return replace(result, samples=(*result.samples, *make_backoff_samples(snapshot, config)))
 
 
-def report_backoffs(run: Run, config: WatchPending, snapshot: Snapshot) -> None:
+def report_backoffs(run: Run, snapshot: Snapshot) -> None:
     """Warn of what stays broken until somebody mends it, and show the rest with its end."""
     for backoff in snapshot.backoffs:
         if backoff.until is None:
             log.warning("%s", explain_backoff(backoff))
         else:
             log.info("%s", explain_backoff(backoff))
-    for failures in find_broken(snapshot, config):
-        log.warning("%s", explain_failures(failures))
     if run.speaks and not run.json and snapshot.backoffs:
         print_table(
             ["AWS refused", "times", "since", "until", "it said"],

@@ -52,7 +52,7 @@ def run_once(run: Run, settings: WatchPendingSettings) -> Result:
         plan, refused = preview(run, settings, sight)
         report(run, settings, plan, refused)
         result = summarize(sight, plan, refused, planned=len(plan.launches))
-        return add_backoffs(run, settings.watch, sight.snapshot, result)
+        return add_backoffs(run, settings.watch, sight.snapshot, plan, result)
     make_writable(settings.state_directory)
     with exclusive(settings.state_directory, "watch-pending-run"):
         database = settings.open_database(reading=False)
@@ -83,7 +83,7 @@ def _run(
     report(run, settings, plan, outcomes)
     snapshot = remembered.look_again(database, sight.snapshot) if outcomes else sight.snapshot
     result = summarize(sight, plan, outcomes, planned=len(plans[0].launches))
-    return add_backoffs(run, settings.watch, snapshot, result)
+    return add_backoffs(run, settings.watch, snapshot, plan, result)
 
 
 def preview(run: Run, settings: WatchPendingSettings, sight: Sight) -> tuple[Plan, list[Outcome]]:

@@ -256,5 +256,16 @@ def test_the_sum_of_a_run_whose_probe_has_started_has_no_cut_for_it() -> None:
     assert (len(names(done)), only(done).cuts) == (3, ())
 
 
+def test_the_sum_of_a_run_that_another_one_overtook_keeps_its_cut() -> None:
+    snapshot = make_snapshot(make_pending(requests=9), backoffs=(make_backoff(is_over=True),))
+    everywhere = [make_backoff(launch=make_launch(offer=make_offer(z))) for z in (B, WA, WB)]
+    snapshot = replace(snapshot, backoffs=(*snapshot.backoffs, *everywhere))
+    first = make_plan(snapshot)
+    outcomes = make_outcomes(first.launches)
+    second = make_plan(with_outcomes(snapshot, outcomes))
+    done = only(settle([first, second], outcomes))
+    assert (done.unmet, {cut.by for cut in done.cuts} >= {"backoff"}) == (8, True)
+
+
 def test_kinds_fit_their_column() -> None:
     assert max(len(kind) for kind in Kind) <= 16
