@@ -113,11 +113,6 @@ def delete_void(connection: Connection, void: Iterable[Backoff]) -> None:
         )
 
 
-def delete_stopped(connection: Connection) -> None:
-    """Delete all that has no end, so that it is tried again."""
-    connection.execute(backoffs.delete().where(backoffs.c.until.is_(None)))
-
-
 def read_failures(connection: Connection, boot_deadline_s: float) -> tuple[Failures, ...]:
     """Count the machines that never connected since the last one that did.
 
