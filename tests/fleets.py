@@ -20,7 +20,7 @@ from tests.builders import (
 from watch_pending.config import WatchPending
 from watch_pending.models import Instance
 from watch_pending.sanity.judge import judge_all
-from watch_pending.sanity.models import BackOff, Finding, Kind, Remedy, Sight, Stuck, Volume
+from watch_pending.sanity.models import Finding, Kind, Remedy, Sight, Stuck, Volume
 from watch_pending.sanity.remedy import plan_remedy
 from watch_pending.stop_idle.models import Activity, Workload
 
@@ -72,20 +72,6 @@ def make_stuck(**changes: Any) -> Stuck:
         state="pausing",
         detail="idle for 60 min",
         began_at=NOW - 3 * HOUR,
-    )
-    return replace(default, **changes)
-
-
-def make_back_off(**changes: Any) -> BackOff:
-    """Make a back-off that only new settings end."""
-    default = BackOff(
-        scope="bld",
-        kind="settings",
-        reason="the key pair does not exist",
-        failures=1,
-        began_at=NOW - HOUR,
-        left_s=None,
-        instance_type="bld",
     )
     return replace(default, **changes)
 

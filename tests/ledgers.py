@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.builders import make_config, make_place, make_snapshot
+from tests.builders import NOW, make_config, make_place, make_snapshot
 from tests.plans import make_offer
 from watch_pending.config_machines import Market
 from watch_pending.ledger import Ledger, Refusal
@@ -14,7 +14,7 @@ OFFER, ON_DEMAND_OFFER = make_offer(), make_offer(market=ON_DEMAND, price_usd_pe
 
 
 def open_ledger(snapshot: Snapshot | None = None, **config: Any) -> Ledger:
-    return Ledger.open(snapshot or make_snapshot(), make_config(**config))
+    return Ledger.open(snapshot or make_snapshot(), make_config(**config), NOW)
 
 
 def why_not(ledger: Ledger, offer: Offer = OFFER) -> Refusal | None:

@@ -17,6 +17,7 @@ from slavealloc.import_plan import State, find_dangling, plan_import
 from tests import builders, plans
 from tests.manual import DOCS, PAGES, ROOT, first_words, make_slug, read_sections
 from watch_pending import config, originals, report
+from watch_pending.backoff_report import make_backoff_samples
 from watch_pending.models import Status
 from watch_pending.samples import make_samples
 from watch_pending.userdata import make_fields, read_template, render_user_data
@@ -80,6 +81,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
             [plans.make_outcome()],
             {"RunInstances": 1},
         ),
+        *make_backoff_samples(builders.make_snapshot(), builders.make_config()),
     ]
     names = {f"farmhand_{sample.name}" for sample in samples}
     assert LAST_SUCCESS in names

@@ -3,8 +3,10 @@
 import re
 
 from tests.builders import make_instance
-from tests.fleets import find, make_back_off, make_fleet
+from tests.fleets import find, make_fleet
 from tests.manual import DOCS, first_words, read_sections
+from tests.refusals import make_backoff
+from watch_pending.aws_errors import Meaning
 from watch_pending.sanity.models import Fate, FixOutcome, Kind, Step
 from watch_pending.sanity.remedy import plan_remedy
 from watch_pending.sanity.report import findings_to_json, make_sanity_samples
@@ -63,7 +65,7 @@ def test_every_key_of_statuss_json_is_documented_and_no_other() -> None:
         now=make_instance().launched_at,
         types=(row,),
         unmatched=0,
-        back_offs=(make_back_off(),),
+        back_offs=(make_backoff(Meaning.BAD_SETTINGS),),
         runs=(RunRow(verb="run"),),
         masters_alive=(),
         masters_away=(),

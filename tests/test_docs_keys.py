@@ -14,6 +14,7 @@ from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, read_sections, read_table
 from watch_pending import (
     config,
+    config_backoff,
     config_machines,
     config_sanity,
     config_sources,
@@ -27,6 +28,7 @@ KEYS: Mapping[str, type[Any]] = {
     "watch_pending": config.WatchPending,
     "jacuzzis_from": config_sources.JacuzziServer,
     "inventory": config_sources.InventoryServer,
+    "backoff": config_backoff.BackoffTimes,
     "masters.NAME": config_stops.MasterAccess,
     "stop_idle": config_stops.StopIdle,
     "sanity": config_sanity.Sanity,

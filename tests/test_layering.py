@@ -162,7 +162,7 @@ def test_boto3_is_used_in_one_place() -> None:
     def used(path: Path) -> set[str]:
         return {top(name) for name in imports_of(path)} & {"boto3", "botocore"}
 
-    assert set(offenders(MODULES, used)) == {"watch_pending/ec2.py"}
+    assert set(offenders(MODULES, used)) == {"watch_pending/aws.py"}
 
 
 def table_names(tree: ast.Module) -> Mapping[str, str]:

@@ -32,7 +32,9 @@ from tests.builders import (
     make_worker,
     region_of,
 )
-from tests.plans import make_plan
+from tests.plans import make_launch, make_offer, make_plan
+from tests.refusals import make_backoff, make_failures
+from watch_pending.aws_errors import Meaning
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import FROM_INVENTORY, Market, OnDemand, Spot
 from watch_pending.models import Plan, Snapshot
@@ -142,6 +144,24 @@ RULES = any_of(
 )
 
 
+BACKOFFS = any_of(
+    lambda meaning, name, zone, is_over, **offer: make_backoff(
+        meaning,
+        make_launch(offer=make_offer(zone, **offer), instance_type=name, subnet=f"{zone}-1"),
+        is_over=is_over,
+    ),
+    meaning=(*[Meaning.NO_CAPACITY] * 4, Meaning.SUBNET_FULL, Meaning.QUOTA, Meaning.BAD_SETTINGS),
+    name=TYPES,
+    zone=ZONES,
+    market=tuple(Market),
+    ec2_type=EC2_TYPES,
+    is_over=FLAGS,
+)
+FAILURES = any_of(
+    make_failures, count=(4, 5, 5), ami=(None, "ami-bld", "ami-try"), instance_type=TYPES
+)
+
+
 def make_limits(**numbers: int | None) -> dict[str, dict[str, int]]:
     """`bld_us-east-1=3` and so on → scope → type → limit."""
     return {
@@ -245,5 +265,7 @@ def worlds(
             subnets=subnets,
             images=tuple(image for image in images if image != missing),
             lost_regions=lost,
+            backoffs=draw(some(BACKOFFS, 0, 6, unique_by=lambda each: each.scope)),
+            bootstraps=draw(some(FAILURES, 0, 2, unique_by=lambda f: (f.instance_type, f.ami))),
         ),
     )

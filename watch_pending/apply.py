@@ -14,18 +14,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy.engine import Connection
+
 from farmhand.command import Run
 from farmhand.db import FarmDb
 from farmhand.errors import Locked
-from watch_pending import queries
+from watch_pending import backoff_queries, queries
+from watch_pending.aws import Aws, Ec2Error
 from watch_pending.aws_errors import Meaning, learn
-from watch_pending.ec2 import Aws, Ec2Error
+from watch_pending.backoff_models import Kind
+from watch_pending.backoffs import remember
 from watch_pending.ec2_launches import launch_instances
 from watch_pending.groups import group_launches
 from watch_pending.models import Exhausted, Offer, Outcome, Plan, Snapshot, Status
 from watch_pending.pace import Pace
 from watch_pending.prepare import Renderer, find_free_tags, prepare
 from watch_pending.request import PreparedCall, PreparedLaunch
+from watch_pending.settings_digest import Digests
 from watch_pending.spot import rules_out
 
 log = logging.getLogger(__name__)
@@ -42,6 +47,7 @@ class Launcher:
     database: FarmDb
     run_id: int
     aws: Aws
+    digests: Digests
 
 
 def launch_all(launcher: Launcher, plan: Plan, snapshot: Snapshot, pace: Pace) -> list[Outcome]:
@@ -149,7 +155,8 @@ def _give_up(
 def _drop(launcher: Launcher, call: PreparedCall, status: Status, reason: str) -> list[Outcome]:
     """Close what was not called; its names are free again at once."""
     outcomes = [_outcome(item, status, reason) for item in call.launches]
-    _write_ends(launcher, outcomes)
+    with launcher.database.begin() as connection:
+        _write_ends(connection, outcomes)
     return outcomes
 
 
@@ -165,28 +172,48 @@ def _close(launcher: Launcher, call: PreparedCall, future: Future[Ids]) -> list[
     except Ec2Error as err:
         if err.unanswered:
             return [_outcome(item, Status.UNKNOWN, str(err)) for item in call.launches]
-        outcomes = [_refused(item, err.meaning, str(err)) for item in call.launches]
+        meaning, reason = err.meaning, str(err)
+        outcomes = [_refused(item, meaning, reason) for item in call.launches]
     else:
-        count = len(call.launches)
-        reason = f"EC2 had no capacity for more than {len(ids)} of {count}"
+        meaning = Meaning.NO_CAPACITY
+        reason = f"EC2 had no capacity for more than {len(ids)} of {len(call.launches)}"
         outcomes = [
-            _launched(item, ids[index])
-            if index in ids
-            else _refused(item, Meaning.NO_CAPACITY, reason)
+            _launched(item, ids[index]) if index in ids else _refused(item, meaning, reason)
             for index, item in enumerate(call.launches)
         ]
-    _write_ends(launcher, outcomes)
+    with launcher.database.begin() as connection:
+        _write_ends(connection, outcomes)
+        _remember(launcher, connection, outcomes, meaning)
     return outcomes
 
 
-def _write_ends(launcher: Launcher, outcomes: Sequence[Outcome]) -> None:
-    with launcher.database.begin() as connection:
-        if len(outcomes) > 1:
-            queries.take_turn(connection)
-        for outcome in outcomes:
-            queries.close_launch(
-                connection, outcome.token, instance_id=outcome.instance_id, error=outcome.reason
-            )
+def _write_ends(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    if len(outcomes) > 1:
+        queries.take_turn(connection)
+    for outcome in outcomes:
+        queries.close_launch(
+            connection, outcome.token, instance_id=outcome.instance_id, error=outcome.reason
+        )
+
+
+def _remember(
+    launcher: Launcher, connection: Connection, outcomes: Sequence[Outcome], meaning: Meaning
+) -> None:
+    """Write what a call's outcomes mean for runs to come: all of them speak of the same offer."""
+    for outcome in outcomes:
+        if outcome.status is Status.LAUNCHED:
+            backoff_queries.delete_disproved(connection, outcome.launch, outcome.token)
+            break
+    refused = next((item for item in outcomes if item.status is not Status.LAUNCHED), None)
+    if refused is None:
+        return
+    launch = refused.launch
+    said = refused.reason.removeprefix(f"{launch.offer.region}: RunInstances: ")
+    if kept := remember(meaning, launch, said):
+        stops = kept.kind is Kind.SETTINGS
+        digest = launcher.digests[launch.instance_type, launch.offer.region] if stops else None
+        times = launcher.renderer.config.backoff
+        backoff_queries.write_refusal(connection, kept, times, digest)
 
 
 def _launched(item: PreparedLaunch, instance_id: str) -> Outcome:

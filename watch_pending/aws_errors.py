@@ -12,6 +12,7 @@ CAPACITY = {
     "InsufficientHostCapacity",
     "InsufficientReservedInstanceCapacity",
     "InsufficientCapacityOnHost",
+    "InsufficientVolumeCapacity",
     "SpotMaxPriceTooLow",
     "UnfulfillableCapacity",
     "Unsupported",
@@ -24,6 +25,9 @@ QUOTA = {
     "MaxSpotInstanceCountExceeded",
     "MaxFleetCountExceeded",
     "SpotInstanceCountLimitExceeded",
+    "NetworkInterfaceLimitExceeded",
+    "VolumeLimitExceeded",
+    "MaxIOPSLimitExceeded",
 }
 THROTTLED = {
     "RequestLimitExceeded",

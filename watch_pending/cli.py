@@ -28,12 +28,18 @@ regions_option = click.option(
     metavar="N",
     help="Give the newest AMI to so many of a type's machines; default: as configured, else 100.",
 )
-def run(
+@click.option(
+    "--retry-stopped",
+    is_flag=True,
+    help="First forget which types are stopped: somebody has mended AWS's side.",
+)
+def run(  # noqa: PLR0913 - one argument for each option
     run: Run,
     secrets: Path | None,
     regions: tuple[str, ...],
     cached_cert_dir: Path | None,
     latest_ami_percentage: int | None,
+    retry_stopped: bool,
 ) -> Result:
     """Start the machines that waiting jobs need; the verb where none is named.
 
@@ -43,6 +49,7 @@ def run(
       watch-pending -q --metrics-textfile /var/lib/node_exporter/watch_pending.prom
       watch-pending -k secrets.json -c watch_pending.cfg -r us-west-2 -r us-east-1
       watch-pending --latest-ami-percentage 10    one in ten machines gets the newest AMI
+      watch-pending run --retry-stopped    permissions are mended: try again
 
     \b
     Exit codes: 0 done, also when limits or capacity left demand unserved; 2 bad configuration;
@@ -57,7 +64,10 @@ def run(
     if latest_ami_percentage is not None:
         watch = replace(settings.watch, latest_ami_percentage=latest_ami_percentage)
         settings = replace(settings, watch=watch)
-    return run_once(run, replace(settings, certificate_directory=cached_cert_dir))
+    return run_once(
+        run,
+        replace(settings, certificate_directory=cached_cert_dir, retry_stopped=retry_stopped),
+    )
 
 
 @farm_command(main, "stop-idle", command="watch-pending", changes=True)

@@ -13,6 +13,7 @@ from farmhand.command import Run
 from farmhand.errors import Unavailable
 from watch_pending import ec2
 from watch_pending.ami_parameters import is_parameter
+from watch_pending.aws import Aws, Ec2Error
 from watch_pending.config import WatchPending
 from watch_pending.models import Cloud
 from watch_pending.ssm import Resolved, resolve_parameters, with_resolved
@@ -31,18 +32,18 @@ PARAMETERS = "parameters"
 SPARED = {PARAMETERS}  # only some instance types need them
 
 
-def open_aws(originals: "Originals | None") -> ec2.Aws:
+def open_aws(originals: "Originals | None") -> Aws:
     """Open AWS with the credentials of the original's secrets file, else as boto3 finds them.
 
     Raises Unavailable where there is no session to be had with them.
     """
     secret_key = originals.aws_secret_access_key if originals else None
     try:
-        return ec2.Aws(
+        return Aws(
             originals.aws_access_key_id if originals else None,
             secret_key.get_secret_value() if secret_key else None,
         )
-    except ec2.Ec2Error as err:
+    except Ec2Error as err:
         raise Unavailable(str(err)) from err
 
 
@@ -65,7 +66,7 @@ Reads = Iterable[tuple[str, Callable[[], Sequence[Any]]]]
 
 def read_cloud(
     run: Run,
-    aws: ec2.Aws,
+    aws: Aws,
     config: WatchPending,
     launch_regions: Collection[str] | None = None,
     known_regions: Iterable[str] = (),
@@ -104,7 +105,7 @@ def read_cloud(
 
 def read_regions(
     run: Run,
-    aws: ec2.Aws,
+    aws: Aws,
     regions: Iterable[str],
     reads_of: Callable[["EC2Client", str], Reads],
     patience_s: float = READS_AT_MOST_S,
@@ -127,7 +128,7 @@ def read_regions(
     for region, what, read in reads:
         try:
             found.setdefault(what, []).extend(read.get(max(0.0, until - time.monotonic())))
-        except ec2.Ec2Error as err:
+        except Ec2Error as err:
             missed[region, what] = str(err).removeprefix(f"{region}: ")
         except NotReady:
             missed[region, what] = f"no answer within {patience_s:.0f} s"
@@ -142,7 +143,7 @@ def read_regions(
 
 
 def _make_clients(
-    aws: ec2.Aws, regions: Iterable[str]
+    aws: Aws, regions: Iterable[str]
 ) -> tuple[dict[str, "EC2Client"], dict[str, str]]:
     """Make each region's client; also return why there is none: region → why."""
     clients: dict[str, EC2Client] = {}
@@ -150,7 +151,7 @@ def _make_clients(
     for region in regions:
         try:
             clients[region] = aws.reader(region)
-        except ec2.Ec2Error as err:
+        except Ec2Error as err:
             lost[region] = str(err).removeprefix(f"{region}: ")
     return clients, lost
 
@@ -184,7 +185,7 @@ def named_amis(config: WatchPending, region: str) -> set[str]:
     return {ami for place in places for ami in (place.ami, place.ami_if_untagged) if ami}
 
 
-def _parameter_reads(aws: ec2.Aws, client: "EC2Client", region: str, config: WatchPending) -> Reads:
+def _parameter_reads(aws: Aws, client: "EC2Client", region: str, config: WatchPending) -> Reads:
     """Ask SSM only where an instance type needs it."""
     if references := set(filter(is_parameter, named_amis(config, region))):
         yield PARAMETERS, partial(resolve_parameters, aws, client, region, references)

@@ -7,9 +7,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from farmhand.validation import Count, NonEmpty, NotBool, Problem, Seconds, SecretUrl, Usd
+from farmhand.validation import (
+    Count,
+    NonEmpty,
+    NotBool,
+    PositiveInt,
+    Problem,
+    Seconds,
+    SecretUrl,
+    Usd,
+)
 from farmhand.wording import unknown
 from watch_pending.ami_parameters import reference_problem
+from watch_pending.config_backoff import BackoffTimes
 from watch_pending.config_machines import (
     InstanceType,
     Market,
@@ -47,6 +57,8 @@ class WatchPending:
     max_pending_age_s: Seconds = 86400.0
     boot_deadline_s: Seconds = 1200.0
     round_gap_s: Seconds = 600.0
+    max_bootstrap_failures: PositiveInt = 5
+    backoff: BackoffTimes = field(default_factory=BackoffTimes)
     masters: Mapping[str, MasterAccess] = field(default_factory=dict)
     stop_idle: StopIdle = field(default_factory=StopIdle)
     sanity: Sanity = field(default_factory=Sanity)
@@ -71,14 +83,20 @@ class WatchPending:
                 if names is not None and (problem := name_pattern_problem(names)):
                     key = () if isinstance(instance_type.names, str) else (market.value,)
                     yield Problem(("instance_types", name, "names", *key), problem)
+        yield from self._bad_ami_references()
+        if self.backoff.first_s > self.backoff.most_s:
+            yield Problem(("backoff", "first_s"), "must not be more than most_s")
+        if self.min_pending_age_s >= self.max_pending_age_s:
+            yield Problem(("min_pending_age_s",), "must be less than max_pending_age_s")
+
+    def _bad_ami_references(self) -> Iterator[Problem]:
+        for name, instance_type in self.instance_types.items():
             for region, place in instance_type.regions.items():
                 amis = {"ami": place.ami, "ami_if_untagged": place.ami_if_untagged}
                 for which, ami in amis.items():
                     if problem := reference_problem(ami):
                         path = ("instance_types", name, "regions", region, which)
                         yield Problem(path, problem)
-        if self.min_pending_age_s >= self.max_pending_age_s:
-            yield Problem(("min_pending_age_s",), "must be less than max_pending_age_s")
 
     def _unknown_types(self) -> Iterator[Problem]:
         used: list[tuple[tuple[str, ...], str]] = [

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from watch_pending.amis.models import MarkedSnapshot, OwnImage, Use
 from watch_pending.amis.publish_form import Bucket, format_image
+from watch_pending.aws import Ec2Error, calling
 from watch_pending.aws_errors import Meaning
-from watch_pending.ec2 import PAGE, Ec2Error, calling, read_image
+from watch_pending.ec2 import PAGE, read_image
 from watch_pending.request import FARM_TAG
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from watch_pending.aws import Ec2Error, calling
 from watch_pending.aws_errors import Meaning
-from watch_pending.ec2 import Ec2Error, calling
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from watch_pending.ec2 import LOAN_TAG, Ec2Error, calling, read_instance
+from watch_pending.aws import Ec2Error, calling
+from watch_pending.ec2 import LOAN_TAG, read_instance
 from watch_pending.models import Instance
 from watch_pending.request import FARM_TAG
 from watch_pending.sanity.models import Volume

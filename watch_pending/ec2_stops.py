@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from watch_pending.aws import Ec2Error, calling
 from watch_pending.aws_errors import Meaning
-from watch_pending.ec2 import PAGE, Ec2Error, calling
+from watch_pending.ec2 import PAGE
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

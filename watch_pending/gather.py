@@ -9,7 +9,8 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from farmhand.command import Run
 from farmhand.db import FarmDb, make_engine, parse_url, reaching
-from watch_pending import instance_queries, queries
+from watch_pending import backoff_queries, instance_queries, queries
+from watch_pending.backoff_models import Backoff, Failures
 from watch_pending.config import WatchPending
 from watch_pending.models import (
     Cloud,
@@ -53,6 +54,8 @@ class Journal:
     known: Mapping[str, tuple[Instance, bool]]
     inventory: tuple[InventoryWorker, ...]
     stopping: Mapping[str, str]
+    backoffs: tuple[Backoff, ...]
+    bootstraps: tuple[Failures, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +113,8 @@ def read_journal(database: FarmDb, farm: str, config: WatchPending) -> Journal:
             known=instance_queries.read_known_instances(connection, farm, config.round_gap_s),
             inventory=queries.read_inventory(connection),
             stopping=queries.read_stopping(connection),
+            backoffs=backoff_queries.read_backoffs(connection),
+            bootstraps=backoff_queries.read_failures(connection, config.boot_deadline_s),
         )
 
 
@@ -153,6 +158,8 @@ def assemble(farm: str, scheduler: Scheduler, journal: Journal, cloud: Cloud) ->
         lost_regions=cloud.lost,
         unresolved=cloud.unresolved,
         stopping=journal.stopping,
+        backoffs=journal.backoffs,
+        bootstraps=journal.bootstraps,
     )
 
 

@@ -4,12 +4,16 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
+from watch_pending.backoff_models import Backoff, Kind
+from watch_pending.backoffs import Holds, explain_backoff
+from watch_pending.bootstraps import Breakers
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import Market
 from watch_pending.demand import names_in_use, own_instances
-from watch_pending.models import Machine, Offer, Snapshot
+from watch_pending.models import Launch, Machine, Offer, Snapshot
 from watch_pending.spot import round_usd, same_product
 
 NO_LIMIT = 1 << 62
@@ -41,9 +45,11 @@ class Ledger:
     run_headroom: int
     usd_per_hour: float
     unpriced: str | None
+    holds: Holds
+    breakers: Breakers
 
     @classmethod
-    def open(cls, snapshot: Snapshot, config: WatchPending) -> Self:
+    def open(cls, snapshot: Snapshot, config: WatchPending, now: datetime) -> Self:
         """Count what runs, and what was launched and is not seen yet."""
         machines: list[Machine] = [*own_instances(snapshot), *snapshot.open_launches]
         free = {subnet.subnet_id: subnet.free_addresses for subnet in snapshot.subnets}
@@ -68,6 +74,8 @@ class Ledger:
             run_headroom=max(0, most - snapshot.launched_this_run),
             usd_per_hour=math.fsum(price for price in prices if price is not None),
             unpriced=_explain_unpriced(unpriced),
+            holds=Holds.open(snapshot),
+            breakers=Breakers.open(snapshot, config, now),
         )
 
     def market_headroom(self, market: Market, instance_type: str) -> int:
@@ -88,6 +96,7 @@ class Ledger:
         return (
             self._region_refusal(offer, instance_type)
             or self._money_refusal(offer)
+            or self._held_refusal(offer, instance_type)
             or self._address_refusal(offer, subnets)
         )
 
@@ -100,6 +109,8 @@ class Ledger:
         self.names.add(name)
         self.run_headroom -= 1
         self.usd_per_hour += offer.price_usd_per_hour or 0
+        self.breakers.take(instance_type, offer.ami)
+        self.holds.take(Launch(instance_type=instance_type, name=name, subnet=subnet, offer=offer))
         return subnet
 
     def addresses_in(self, offer: Offer, subnets: tuple[str, ...]) -> int:
@@ -139,14 +150,28 @@ class Ledger:
             return Refusal(by=by, reason=f"{spent}, {offer.ec2_type} is too dear")
         return None
 
+    def _held_refusal(self, offer: Offer, instance_type: str) -> Refusal | None:
+        if backoff := self.holds.why_not(offer, instance_type):
+            return _explain_held(backoff)
+        if reason := self.breakers.why_not(instance_type, offer.ami):
+            return Refusal(by="bootstrap", reason=reason)
+        return None
+
     def _address_refusal(self, offer: Offer, subnets: tuple[str, ...]) -> Refusal | None:
         if self._open_subnets(offer, subnets):
             return None
+        held = map(self.holds.why_not_subnet, self._free_subnets(offer, subnets))
+        if backoff := next(held, None):
+            return _explain_held(backoff)
         return Refusal(
             by="addresses", reason=f"no subnet in {offer.availability_zone} has a free address"
         )
 
     def _open_subnets(self, offer: Offer, subnets: tuple[str, ...]) -> list[str]:
+        free = self._free_subnets(offer, subnets)
+        return [subnet for subnet in free if self.holds.why_not_subnet(subnet) is None]
+
+    def _free_subnets(self, offer: Offer, subnets: tuple[str, ...]) -> list[str]:
         return [
             subnet
             for subnet in dict.fromkeys(subnets)
@@ -154,6 +179,11 @@ class Ledger:
             and self.free_addresses[subnet] > 0
             and subnet not in self.full_subnets
         ]
+
+
+def _explain_held(backoff: Backoff) -> Refusal:
+    by = "settings" if backoff.kind is Kind.SETTINGS else "backoff"
+    return Refusal(by=by, reason=explain_backoff(backoff))
 
 
 def price_of(machine: Machine, snapshot: Snapshot, config: WatchPending) -> float | None:

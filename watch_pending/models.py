@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from watch_pending.backoff_models import Backoff, Failures
+from watch_pending.backoff_models import Exhausted as Exhausted  # found here too
 from watch_pending.config_machines import Market
 from watch_pending.source_models import InventoryWorker as InventoryWorker  # found here too
 from watch_pending.source_models import Sources
@@ -146,25 +148,13 @@ class Cloud:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exhausted:
-    """What this run must not ask for again; None stands for any."""
-
-    reason: str
-    market: Market | None = None
-    region: str | None = None
-    availability_zone: str | None = None
-    ec2_type: str | None = None
-    subnet: str | None = None
-    instance_type: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """All that a decision rests on, read once.
 
     `workers` is None where the scheduler database does not know who is connected (before 0.9).
     `generation` was read before everything else; a plan is void once it has moved. `stopping` are
     machines on their way out: instance id → name; `unresolved`, (region, `resolve:ssm:…`) → why.
+    `backoffs` are earlier runs' refusals, `bootstraps` how many machines in a row never connected.
     """
 
     farm: str
@@ -180,6 +170,8 @@ class Snapshot:
     lost_regions: Mapping[str, str] = field(default_factory=dict)
     unresolved: Mapping[tuple[str, str], str] = field(default_factory=dict)
     exhausted: tuple[Exhausted, ...] = ()
+    backoffs: tuple[Backoff, ...] = ()
+    bootstraps: tuple[Failures, ...] = ()
     launched_this_run: int = 0
     stopping: Mapping[str, str] = field(default_factory=dict)
     sources: Sources = field(default_factory=Sources)

@@ -14,7 +14,7 @@ from multiprocessing import TimeoutError as NotReady
 from multiprocessing.pool import AsyncResult, ThreadPool
 
 from farmhand.command import Run
-from watch_pending.ec2 import Aws, Ec2Error
+from watch_pending.aws import Aws, Ec2Error
 from watch_pending.ec2_launches import write_tags
 from watch_pending.groups import Naming, plan_naming
 from watch_pending.models import Outcome, Snapshot

@@ -4,6 +4,8 @@ What a plan promises, whatever the snapshot:
 
 - no demand gets more machines than it needs, and no limit is passed: by market and instance type
   (global and by region), most per run, dollars per hour, free addresses of a subnet;
+- nothing is asked for where AWS refused it until that back-off is over, then one machine until it
+  has started; one at a time also of a type or an AMI that fails to connect too often;
 - a name in use anywhere is not given, and no name is given twice;
 - every machine less than needed has a cut that says why;
 - the order of what was read does not matter;
@@ -52,7 +54,7 @@ def plan_launches(
     """Decide what to launch in `regions`; see the module for what holds of the result."""
     demands, unmatched = group_demands(snapshot.pending, rules, snapshot.sources.jacuzzis)
     capacities = measure_capacity(demands, snapshot, config, now)
-    ledger = Ledger.open(snapshot, config)
+    ledger = Ledger.open(snapshot, config, now)
     rollout = Rollout.open(snapshot, config)
     plans = []
     for demand, capacity in zip(demands, capacities, strict=True):
@@ -202,18 +204,19 @@ class _Filler:
             if offers.ranked and not self.config.region_priorities.get(region, 0):
                 rejected.append(f"the priority of {region} is 0")
             by_region[region] = offers.ranked
-        shares = split_by_priority(
-            wanted,
-            {
-                r: self.config.region_priorities.get(r, 0)
-                for r, offers in by_region.items()
-                if offers
-            },
-        )
+        priorities = {
+            r: self.config.region_priorities.get(r, 0) for r, offers in by_region.items() if offers
+        }
+        # Where all is backed off there is no share to take; it comes last, to say why.
+        held = {r: n for r, n in priorities.items() if all(map(self._is_held, by_region[r]))}
+        shares = split_by_priority(wanted, {r: n for r, n in priorities.items() if r not in held})
         # What a region can't take of its share spills over to the others, highest priority first.
         stages = [(by_region[region], share) for region, share in shares.items()]
-        stages += [(by_region[region], wanted) for region in shares]
+        stages += [(by_region[region], wanted) for region in (*shares, *split_by_priority(1, held))]
         return stages, rejected
+
+    def _is_held(self, offer: Offer) -> bool:
+        return self.ledger.holds.why_not(offer, self.demand.instance_type) is not None
 
     def _find_names(self, market: Market, most: int) -> list[str]:
         instance_type = self.demand.instance_type

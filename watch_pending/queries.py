@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from farmhand.db import claim, db_now
 from farmhand.tables.farm import jacuzzis, workers
-from farmhand.tables.launches import instances, launches, planner, stops
+from farmhand.tables.launches import backoffs, instances, launches, planner, stops
 from watch_pending.config_machines import Market
 from watch_pending.models import InventoryWorker, OpenLaunch
 from watch_pending.request import PreparedLaunch
@@ -139,7 +139,8 @@ def expire(connection: Connection, *, regions: Iterable[str]) -> int:
 
 
 def prune(connection: Connection) -> None:
-    """Forget launches that were closed, and instances that were gone, 90 days ago."""
+    """Forget launches that were closed, instances that were gone, back-offs over 90 days ago."""
+    connection.execute(backoffs.delete().where(backoffs.c.until < db_now(-KEPT_S)))
     connection.execute(launches.delete().where(launches.c.closed_at < db_now(-KEPT_S)))
     connection.execute(
         instances.delete().where(

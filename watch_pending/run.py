@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from farmhand.command import Result, Run
@@ -13,7 +13,8 @@ from farmhand.metrics import push_to_graphite
 from farmhand.output import print_json
 from farmhand.recorded import Record, recorded
 from farmhand.state import exclusive, make_writable
-from watch_pending import gather, instance_queries
+from watch_pending import gather, instance_queries, remembered
+from watch_pending.backoff_report import add_backoffs
 from watch_pending.buildermap import Rule, compile_buildermap, match_builder
 from watch_pending.models import (
     Cloud,
@@ -28,11 +29,12 @@ from watch_pending.plan import plan_launches, shorten
 from watch_pending.report import count_by_status, plan_to_json, print_plan
 from watch_pending.samples import BROKEN, make_samples
 from watch_pending.settings import WatchPendingSettings
+from watch_pending.settings_digest import Remembered
 from watch_pending.sources import SourcesRead, keep_fetched, read_sources
 from watch_pending.waves import settle, with_outcomes
 
 if TYPE_CHECKING:
-    from watch_pending.ec2 import Aws
+    from watch_pending.aws import Aws
 
 log = logging.getLogger("watch-pending")
 
@@ -47,6 +49,7 @@ class Sight:
     rules: tuple[Rule, ...]
     read: SourcesRead | None = None
     aws: "Aws | None" = None
+    remembered: Remembered = field(default_factory=Remembered)
 
 
 def run_once(run: Run, settings: WatchPendingSettings) -> Result:
@@ -58,7 +61,8 @@ def run_once(run: Run, settings: WatchPendingSettings) -> Result:
         sight = look(run, settings, database)
         plan, refused = preview(run, settings, sight)
         report(run, settings, plan, refused)
-        return summarize(sight, plan, refused, planned=len(plan.launches))
+        result = summarize(sight, plan, refused, planned=len(plan.launches))
+        return add_backoffs(run, settings.watch, sight.snapshot, plan, result)
     make_writable(settings.state_directory)
     with exclusive(settings.state_directory, "watch-pending-run"):
         database = settings.open_database(reading=False)
@@ -84,6 +88,7 @@ def _run(
         gather.write_sightings(
             database, settings.farm, settings.watch, sight.scheduler, sight.cloud
         )
+    remembered.delete_void(database, sight.remembered.void)
     plans, outcomes = _launch(run, settings, database, record, sight)
     unnamed = 0
     if sight.aws is not None:
@@ -92,7 +97,9 @@ def _run(
         unnamed = write_names(run, sight.aws, sight.snapshot, outcomes)
     plan = settle(plans, outcomes)
     report(run, settings, plan, outcomes)
-    return summarize(sight, plan, outcomes, planned=len(plans[0].launches), unnamed=unnamed)
+    snapshot = remembered.look_again(database, sight.snapshot) if outcomes else sight.snapshot
+    result = summarize(sight, plan, outcomes, planned=len(plans[0].launches), unnamed=unnamed)
+    return add_backoffs(run, settings.watch, snapshot, plan, result)
 
 
 def preview(run: Run, settings: WatchPendingSettings, sight: Sight) -> tuple[Plan, list[Outcome]]:
@@ -132,7 +139,8 @@ def look(
     rules = compile_buildermap(settings.watch.buildermap)
     if not any(match_builder(rules, item.builder) for item in scheduler.pending):
         snapshot = gather.assemble(settings.farm, scheduler, journal, Cloud())
-        return Sight(snapshot=snapshot, scheduler=scheduler, cloud=None, rules=rules)
+        sight = Sight(snapshot=snapshot, scheduler=scheduler, cloud=None, rules=rules)
+        return remembered.recall(settings, sight)
     from watch_pending.cloud import open_aws, read_cloud
 
     read = read_sources(run, settings, database, scheduler.pending)
@@ -140,9 +148,10 @@ def look(
     known_regions = gather.regions_of(journal)
     cloud = read_cloud(run, aws, settings.watch, settings.regions, known_regions)
     snapshot = read.add_to(gather.assemble(settings.farm, scheduler, journal, cloud))
-    return Sight(
+    sight = Sight(
         snapshot=snapshot, scheduler=scheduler, cloud=cloud, rules=rules, read=read, aws=aws
     )
+    return remembered.recall(settings, sight)
 
 
 def make_plan(
@@ -176,6 +185,7 @@ def _launch(
         database=database,
         run_id=record.run_id,
         aws=sight.aws,
+        digests=sight.remembered.digests,
     )
     # A slow first call and a quick sixth arrive less than half a second apart: one stays for them.
     pace = Pace(burst=BURST - 1)

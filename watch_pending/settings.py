@@ -44,6 +44,7 @@ class WatchPendingSettings:
     graphite: tuple[config.GraphiteHost, ...] = ()
     database_timeout_s: float = FARM_DB_TIMEOUT_S
     certificate_directory: Path | None = None
+    retry_stopped: bool = False
 
     def find_places(self, key: str) -> dict[str, str]:
         """Find where a mapping's keys stand in the configuration: key → file and line."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import InstanceType, Market, Place, SpotRule
-from watch_pending.models import Exhausted, Image, Launch, Offer, Snapshot, SpotPrice
+from watch_pending.models import Exhausted, Image, Launch, Machine, Offer, Snapshot, SpotPrice
 
 # The price must be this far below what we would pay, or the machine is soon lost again.
 BID_SHARE = 0.8
@@ -204,8 +204,8 @@ def why_exhausted(offer: Offer, instance_type: str, snapshot: Snapshot) -> str |
     )
 
 
-def covers(exhausted: Exhausted, offer: Offer, instance_type: str) -> bool:
-    """Whether what was learned speaks of this offer; subnets apart."""
+def covers(exhausted: Exhausted, offer: Offer | Machine, instance_type: str) -> bool:
+    """Whether what was learned speaks of this offer, or of where a machine is; subnets apart."""
     pairs = (
         (exhausted.market, offer.market),
         (exhausted.region, offer.region),

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from watch_pending.ami_parameters import AMI, name_parameter, why_unresolved
-from watch_pending.ec2 import Aws, calling, find_images
+from watch_pending.aws import Aws, calling
+from watch_pending.ec2 import find_images
 from watch_pending.models import Image
 
 if TYPE_CHECKING:

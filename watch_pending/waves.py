@@ -3,21 +3,25 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from watch_pending.models import OpenLaunch, Outcome, Plan, Snapshot, Status
+from watch_pending.backoffs import without_disproved
+from watch_pending.models import Cut, DemandPlan, OpenLaunch, Outcome, Plan, Snapshot, Status
 
 
 def with_outcomes(snapshot: Snapshot, outcomes: Iterable[Outcome]) -> Snapshot:
     """Add to a snapshot what launching has shown, so that it can be planned on again.
 
-    A machine that was launched, or may have been, counts as in flight from now on.
+    A machine that was launched, or may have been, counts as in flight from now on. One that was
+    launched disproves the back-offs that it was let through.
     """
     outcomes = tuple(outcomes)
     started = [item for item in outcomes if item.status in {Status.LAUNCHED, Status.UNKNOWN}]
+    launched = [item.launch for item in outcomes if item.status is Status.LAUNCHED]
     learned = [item.exhausted for item in outcomes if item.exhausted is not None]
     return replace(
         snapshot,
         open_launches=(*snapshot.open_launches, *(_open_launch(item) for item in started)),
         exhausted=(*snapshot.exhausted, *dict.fromkeys(learned)),
+        backoffs=without_disproved(snapshot.backoffs, launched),
         launched_this_run=snapshot.launched_this_run + len(started),
     )
 
@@ -49,8 +53,16 @@ def settle(plans: Sequence[Plan], outcomes: Iterable[Outcome]) -> Plan:
         # One that failed may have been planned again just as it was, and then have happened.
         planned = dict.fromkeys(launch for wave in waves for launch in wave.launches)
         launches = tuple(launch for launch in planned if launch in started)
-        cuts = waves[0].cuts
-        if len(launches) < len(waves[0].launches):
-            cuts += waves[-1].cuts
+        cuts = _sum_cuts(waves, len(launches))
         demands.append(replace(waves[0], launches=launches, cuts=tuple(dict.fromkeys(cuts))))
     return replace(plans[0], demands=tuple(demands))
+
+
+def _sum_cuts(waves: Sequence[DemandPlan], launched: int) -> tuple[Cut, ...]:
+    """List the cuts that are left; what a back-off held may have come in a later wave."""
+    first, last = waves[0], waves[-1]
+    if launched < len(first.launches):
+        return first.cuts + last.cuts
+    if not any(cut.by == "backoff" for cut in first.cuts):
+        return first.cuts
+    return last.cuts or (first.cuts if launched < first.need else ())

@@ -1,12 +1,15 @@
 """What watch-pending does on AWS's bad days: whole commands against the EC2 stand-in."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
+from farmhand.tables.launches import backoffs
 from tests.ec2_control import Ec2Server
 from tests.ec2_state import Call
 from tests.farm import BUILD, TRY, Farm
+from tests.journal import minutes_ago, write
 
 pytestmark = pytest.mark.integration
 
@@ -177,6 +180,7 @@ def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> Non
     assert (done.code, done.json["demands"][0]["unmet"]) == (0, 1)
     assert "InsufficientInstanceCapacity" in str(done.json["demands"][0]["cuts"])
     farm.ec2.clear_faults()
+    write(farm.database, backoffs.update().values(until=minutes_ago(1)))
     farm.run()
     assert farm.names() == ["bld-linux64-001"]
 
@@ -199,6 +203,20 @@ def test_a_call_is_repeated_with_its_token_and_launches_once(
     assert len(launches(farm)) == calls
     assert len({call.client_token for call in launches(farm)}) == 1
     assert farm.names() == ["bld-linux64-001"]
+
+
+def test_throttled_calls_are_made_again_at_random_until_the_deadline(farm: Farm) -> None:
+    farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded")
+    farm.add_pending(count=2)
+    done = farm.run("--deadline", "6")
+    by_token: dict[str | None, list[float]] = {}
+    for call in launches(farm):
+        by_token.setdefault(call.client_token, []).append(call.at)
+    one, two = ([b - a for a, b in pairwise(times)] for times in by_token.values())
+    assert (done.code, min(len(one), len(two)) >= 2) == (3, True), done.err
+    assert any(abs(a - b) > 0.01 for a, b in zip(one, two, strict=False))
+    assert {row["state"] for row in farm.rows("SELECT state FROM launches")} == {"failed"}
+    assert farm.rows("SELECT * FROM backoffs") == []
 
 
 def test_a_parameter_refused_for_one_type_stops_no_other(farm: Farm) -> None:

@@ -59,14 +59,16 @@ def test_it_shows_what_waits_what_runs_and_what_it_costs(
     with shared_database(kind, farm, request) as database:
         make_busy(farm)
         until = minutes_ago(-9)
-        row = {"kind": "capacity", "reason": "no capacity", "failures": 2}
+        row = {"kind": "quota", "market": "spot", "reason": "too many", "failures": 2}
         with database.begin() as connection:
             connection.execute(
-                backoffs.insert().values(**row, scope="a", began_at=minutes_ago(1), until=until)
+                backoffs.insert().values(
+                    **row, scope="a", region="east", began_at=minutes_ago(1), until=until
+                )
             )
             connection.execute(
                 backoffs.insert().values(
-                    **row, scope="b", began_at=minutes_ago(9), until=minutes_ago(1)
+                    **row, scope="b", region="west", began_at=minutes_ago(9), until=minutes_ago(1)
                 )
             )
         said = farm.run("status", "--json").json
@@ -79,8 +81,8 @@ def test_it_shows_what_waits_what_runs_and_what_it_costs(
         assert types(said)["try-linux64"]["pending"] == 2
         assert (said["unmatched"], said["lost"]) == (5, {})
         assert said["masters"] == {"alive": [scheduler_schemas.ACTIVE_MASTER], "silent": []}
-        [back_off] = said["back_offs"]
-        assert (back_off["scope"], back_off["left_s"]) == ("a", pytest.approx(540, abs=60))
+        left = {each["scope"]: each["left_s"] for each in said["back_offs"]}
+        assert left == {"quota/spot/east": pytest.approx(540, abs=60), "quota/spot/west": 0}
         last = {each["verb"]: each for each in said["runs"]}
         assert (last["run"]["exit_code"], last["stop-idle"]["started_at"]) == (0, None)
         assert any("spot limit" in why for why in last["run"]["why_not"])

@@ -29,6 +29,7 @@ from watch_pending.models import Exhausted
         ("InsufficientFreeAddressesInSubnet", 400, Meaning.SUBNET_FULL),
         ("VcpuLimitExceeded", 400, Meaning.QUOTA),
         ("MaxSpotInstanceCountExceeded", 400, Meaning.QUOTA),
+        ("VolumeLimitExceeded", 400, Meaning.QUOTA),
         ("RequestLimitExceeded", 503, Meaning.AGAIN),
         ("Throttling", 400, Meaning.AGAIN),
         ("InternalError", 500, Meaning.AGAIN),

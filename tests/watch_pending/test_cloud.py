@@ -10,8 +10,8 @@ from botocore.stub import Stubber
 from farmhand.command import Run
 from farmhand.errors import Unavailable
 from tests.builders import EAST, NOW, WEST, make_config
+from watch_pending.aws import Aws
 from watch_pending.cloud import open_aws, read_cloud
-from watch_pending.ec2 import Aws
 from watch_pending.models import Cloud
 
 if TYPE_CHECKING:

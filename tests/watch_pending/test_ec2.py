@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from watch_pending.aws import Aws, Ec2Error
 from watch_pending.aws_errors import Meaning
-from watch_pending.ec2 import Aws, Ec2Error, _read_created
+from watch_pending.ec2 import _read_created
 
 DATE, CREATED = "2026-01-02T03:04:05.000Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NO_TIME = datetime.fromtimestamp(0, UTC)

@@ -10,7 +10,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plans import make_outcome, make_outcomes
+from tests.plans import make_launch, make_offer, make_outcome, make_outcomes
+from tests.promises import (
+    nothing_is_asked_for_where_aws_refused,
+    one_machine_tries_where_a_back_off_is_over,
+    what_never_connects_starts_one_at_a_time,
+)
+from tests.refusals import make_backoff
 from tests.worlds import Kind, World, worlds
 from watch_pending.aws_errors import Meaning, learn
 from watch_pending.config_machines import Market
@@ -20,6 +26,8 @@ from watch_pending.models import Launch, Machine, Outcome, Plan, Status
 from watch_pending.spot import BID_SHARE
 from watch_pending.waves import settle, with_outcomes
 
+# It counts as launched, and disproves no back-off, which would let more through.
+UNPROVEN = Status.UNKNOWN
 FATES = (*Status, *Meaning)
 MOST_WAVES = 4  # with failures; what is planned after them goes well
 
@@ -143,14 +151,23 @@ PROMISES = [
     every_spot_launch_follows_a_rule,
     every_unmet_machine_has_a_cut_with_a_reason,
     every_request_is_in_a_demand_or_unmatched,
+    nothing_is_asked_for_where_aws_refused,
+    what_never_connects_starts_one_at_a_time,
 ]
 
 
 @given(worlds())
 def test_a_plan_keeps_every_promise(world: World) -> None:
     plan = world.plan()
-    for promise in PROMISES:
+    for promise in (*PROMISES, one_machine_tries_where_a_back_off_is_over):
         promise(world, plan)
+
+
+@given(worlds())
+def test_what_aws_refused_elsewhere_changes_nothing(world: World) -> None:
+    elsewhere = make_backoff(launch=make_launch(offer=make_offer(ec2_type="u-24tb1.metal")))
+    snapshot = replace(world.snapshot, backoffs=(elsewhere, *world.snapshot.backoffs))
+    assert world.plan(snapshot) == world.plan()
 
 
 @given(worlds(), st.randoms(use_true_random=False))
@@ -170,6 +187,8 @@ def test_the_order_of_what_was_read_does_not_matter(world: World, random: Random
         spot_prices=shuffle(snapshot.spot_prices),
         subnets=shuffle(snapshot.subnets),
         images=shuffle(snapshot.images),
+        backoffs=shuffle(snapshot.backoffs),
+        bootstraps=shuffle(snapshot.bootstraps),
     )
     assert world.plan(other) == world.plan()
 
@@ -187,7 +206,7 @@ def names_of(launches: Iterable[Launch]) -> list[str]:
 
 @given(worlds(overlapping=False))
 def test_planning_after_a_full_apply_is_empty(world: World) -> None:
-    after = with_outcomes(world.snapshot, make_outcomes(world.plan().launches))
+    after = with_outcomes(world.snapshot, make_outcomes(world.plan().launches, UNPROVEN))
     assert world.plan(after).launches == ()
 
 
@@ -203,7 +222,7 @@ def test_planning_after_any_prefix_plans_the_rest(world: World) -> None:
     whole = world.plan()
     for end in range(len(whole.launches)):
         done = whole.launches[:end]
-        rest = world.plan(with_outcomes(world.snapshot, make_outcomes(done)))
+        rest = world.plan(with_outcomes(world.snapshot, make_outcomes(done, UNPROVEN)))
         of_done = Counter(
             item.demand.key for item in whole.demands for x in item.launches if x in done
         )
@@ -227,6 +246,7 @@ def run_with_failures(world: World, random: Random) -> Plan:
         outcomes += wave
         snapshot = with_outcomes(snapshot, wave)
         plans.append(world.plan(snapshot))
+        one_machine_tries_where_a_back_off_is_over(replace(world, snapshot=snapshot), plans[-1])
     return settle(plans, outcomes)
 
 

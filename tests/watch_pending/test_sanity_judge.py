@@ -24,7 +24,6 @@ from tests.fleets import (
     DAY_S,
     find,
     kinds,
-    make_back_off,
     make_fleet,
     make_paused,
     make_stuck,
@@ -32,6 +31,8 @@ from tests.fleets import (
     nobody,
     remembering,
 )
+from tests.refusals import make_backoff
+from watch_pending.aws_errors import Meaning
 from watch_pending.config_machines import Market
 from watch_pending.config_sanity import Sanity
 from watch_pending.config_stops import StopIdle
@@ -93,7 +94,10 @@ WRONG: dict[str, tuple[Kind, Sight]] = {
     "paused for two days": (Kind.PAUSED, paused(2 * DAY_S)),
     "a paused name": (Kind.PAUSED_NAME, paused_name()),
     "a stop that is stuck": (Kind.STUCK_STOP, make_fleet(stuck=(make_stuck(),))),
-    "bad settings": (Kind.BAD_SETTINGS, make_fleet(bad_settings=(make_back_off(),))),
+    "bad settings": (
+        Kind.BAD_SETTINGS,
+        make_fleet(bad_settings=(make_backoff(Meaning.BAD_SETTINGS),)),
+    ),
     "on demand where none may be": (Kind.LIMIT_EXCEEDED, machine(market=Market.ON_DEMAND)),
 }
 RIGHT: dict[str, tuple[Kind, Sight]] = {

@@ -18,9 +18,10 @@ from watch_pending.amis.models import Fate, PruneOutcome, PrunePlan, Shelf, Use
 from watch_pending.amis.prune_apply import prune_all
 from watch_pending.amis.prune_plan import find_named, find_uses, plan_prune
 from watch_pending.amis.prune_report import make_prune_samples, print_prune, prune_to_json
+from watch_pending.aws import Aws
 from watch_pending.cloud import Reads, named_amis, open_aws, read_regions
 from watch_pending.config import WatchPending
-from watch_pending.ec2 import Aws, find_instances
+from watch_pending.ec2 import find_instances
 from watch_pending.ec2_images import find_marked_snapshots, find_own_images, find_template_uses
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.ssm import read_parameters

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from farmhand.command import Run
 from watch_pending.amis.models import Fate, Pruned, PruneOutcome, PrunePlan
-from watch_pending.ec2 import Aws, Ec2Error
+from watch_pending.aws import Aws, Ec2Error
 from watch_pending.ec2_images import delete_snapshot, deregister_image, mark_snapshots
 
 if TYPE_CHECKING:

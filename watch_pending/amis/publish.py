@@ -15,8 +15,8 @@ from farmhand.output import print_json, print_table
 from farmhand.recorded import recorded
 from farmhand.state import exclusive, make_writable
 from watch_pending.amis.publish_form import Bucket, count_images, format_list, parse_bucket
+from watch_pending.aws import Aws
 from watch_pending.cloud import open_aws, read_regions
-from watch_pending.ec2 import Aws
 from watch_pending.ec2_images import find_published, put_list
 from watch_pending.settings import WatchPendingSettings
 

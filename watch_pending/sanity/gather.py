@@ -10,8 +10,10 @@ from farmhand.command import Run
 from farmhand.db import FarmDb, format_url
 from farmhand.errors import Unavailable
 from watch_pending import gather
+from watch_pending.aws import Aws
+from watch_pending.backoff_queries import read_backoffs
 from watch_pending.cloud import Answers, open_aws, read_regions
-from watch_pending.ec2 import Aws, find_instances
+from watch_pending.ec2 import find_instances
 from watch_pending.ec2_sanity import find_volumes
 from watch_pending.ec2_stops import find_impaired
 from watch_pending.models import UP_STATES, Cloud, Instance, OpenLaunch, Snapshot, WorkerStatus
@@ -170,8 +172,6 @@ def _read_rows(database: FarmDb, snapshot: Snapshot) -> dict[str, Any]:
             "journal_s": KEPT_S,
             "paid": {key: price for key, price in prices.items() if price is not None},
             "stuck": queries.read_stuck(connection),
-            "bad_settings": tuple(
-                each for each in queries.read_backoffs(connection) if each.left_s is None
-            ),
+            "bad_settings": tuple(each for each in read_backoffs(connection) if each.until is None),
             "stopped_names": queries.read_stopped_names(connection),
         }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from watch_pending.backoff_models import Backoff
 from watch_pending.models import Instance, OpenLaunch, Snapshot
 from watch_pending.stop_idle.models import Workload
 
@@ -89,20 +90,6 @@ class Stuck:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BackOff:
-    """What is not asked of AWS for now; `left_s` is None where only new settings end it."""
-
-    scope: str
-    kind: str
-    reason: str
-    failures: int
-    began_at: datetime
-    left_s: float | None
-    instance_type: str | None = None
-    region: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Sight:
     """All that sanity's judgement rests on, read once.
 
@@ -130,7 +117,7 @@ class Sight:
     paid: Mapping[str, float] = field(default_factory=dict)
     memory: Mapping[Key, float] = field(default_factory=dict)
     stuck: tuple[Stuck, ...] = ()
-    bad_settings: tuple[BackOff, ...] = ()
+    bad_settings: tuple[Backoff, ...] = ()
     stopped_names: frozenset[str] = frozenset()
 
     @property

@@ -6,15 +6,14 @@ chunks.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.db import db_now, insert_missing, read_clock
-from farmhand.tables.launches import backoffs, findings, launches, stops
+from farmhand.tables.launches import findings, launches, stops
 from watch_pending.queries import take_turn
-from watch_pending.sanity.models import BackOff, Key, Stuck
+from watch_pending.sanity.models import Key, Stuck
 
 CHUNK = 500
 # A step that has expired is taken back by the next stop-idle: so long, and several have failed.
@@ -99,28 +98,6 @@ def read_stopped_names(connection: Connection) -> frozenset[str]:
     """Read the names of machines that stop-idle has ended, as far back as its rows are kept."""
     statement = sa.select(stops.c.name).where(stops.c.closed_at.is_not(None)).distinct()
     return frozenset(connection.scalars(statement))
-
-
-def read_backoffs(connection: Connection) -> tuple[BackOff, ...]:
-    """Read what is not asked of AWS for now, the longest of it first."""
-    now: datetime = read_clock(connection)
-    statement = sa.select(backoffs).where(
-        sa.or_(backoffs.c.until.is_(None), backoffs.c.until > db_now())
-    )
-    found = [
-        BackOff(
-            scope=row.scope,
-            kind=row.kind,
-            reason=row.reason,
-            failures=row.failures,
-            began_at=row.began_at,
-            left_s=None if row.until is None else max(0.0, (row.until - now).total_seconds()),
-            instance_type=row.instance_type,
-            region=row.region,
-        )
-        for row in connection.execute(statement.order_by(backoffs.c.scope))
-    ]
-    return tuple(sorted(found, key=lambda each: (each.left_s is not None, -(each.left_s or 0))))
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

@@ -13,12 +13,14 @@ from farmhand.db import FarmDb
 from farmhand.errors import Unavailable
 from farmhand.queries import read_verb_runs
 from watch_pending import gather
+from watch_pending.aws import GLANCE_TIMEOUT_S
+from watch_pending.backoff_queries import read_backoffs
 from watch_pending.cloud import open_aws, read_regions
-from watch_pending.ec2 import GLANCE_TIMEOUT_S, find_instances
+from watch_pending.ec2 import find_instances
 from watch_pending.models import LIVE_STATES, UP_STATES, Cloud, PendingRequests
 from watch_pending.pending import detect_shape, read_pending
 from watch_pending.sanity.gather import statuses_of
-from watch_pending.sanity.queries import read_backoffs, read_launch_prices
+from watch_pending.sanity.queries import read_launch_prices
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.sources import read_sources
 from watch_pending.status.models import Life, RunRow, Sight

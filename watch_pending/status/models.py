@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from watch_pending.backoff_models import Backoff
 from watch_pending.models import Instance, Snapshot
-from watch_pending.sanity.models import BackOff
 from watch_pending.stop_idle.models import Workload
 
 
@@ -43,7 +43,7 @@ class Sight:
     workload: Workload | None
     lives: tuple[Life, ...]
     paid: Mapping[str, float]
-    back_offs: tuple[BackOff, ...]
+    back_offs: tuple[Backoff, ...]
     runs: tuple[RunRow, ...]
     lost: Mapping[str, str]
 
@@ -78,7 +78,7 @@ class Status:
     now: datetime
     types: tuple[TypeRow, ...]
     unmatched: int | None
-    back_offs: tuple[BackOff, ...]
+    back_offs: tuple[Backoff, ...]
     runs: tuple[RunRow, ...]
     masters_alive: tuple[str, ...] | None
     masters_away: tuple[str, ...]

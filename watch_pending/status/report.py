@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from farmhand.output import format_time
-from watch_pending.sanity.models import BackOff
+from watch_pending.backoff_models import Backoff
 from watch_pending.status.models import RunRow, Status, TypeRow
 
 
@@ -17,7 +17,7 @@ def status_to_json(status: Status) -> dict[str, Any]:
         "unmatched": status.unmatched,
         "usd_per_hour": _round(sum(row.usd_per_hour for row in status.types)),
         "usd_today": _round(sum(row.usd_today for row in status.types)),
-        "back_offs": [_back_off_to_json(each) for each in status.back_offs],
+        "back_offs": [_back_off_to_json(each, status.now) for each in status.back_offs],
         "runs": [_run_to_json(each, status.now) for each in status.runs],
         "masters": None
         if status.masters_alive is None
@@ -43,14 +43,14 @@ def _type_to_json(row: TypeRow) -> dict[str, Any]:
     }
 
 
-def _back_off_to_json(each: BackOff) -> dict[str, Any]:
+def _back_off_to_json(each: Backoff, now: datetime) -> dict[str, Any]:
     return {
         "scope": each.scope,
-        "kind": each.kind,
+        "kind": each.kind.value,
         "instance_type": each.instance_type,
         "region": each.region,
         "failures": each.failures,
-        "left_s": None if each.left_s is None else round(each.left_s),
+        "left_s": round(max(0.0, (each.until - now).total_seconds())) if each.until else None,
         "reason": each.reason,
     }
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from farmhand.errors import ExitCode
 from farmhand.logs import one_line
-from watch_pending.sanity.models import BackOff
+from watch_pending.backoff_models import Backoff
 from watch_pending.spans import format_span, format_usd
 from watch_pending.status.models import RunRow, Status, TypeRow
 
@@ -48,7 +48,7 @@ def draw_status(status: Status, width: int, *, error: str = "") -> RenderableTyp
     types = [*map(_type_cells, status.types), _total_cells(status)]
     parts.append(_table(TYPE_COLUMNS, types, width, 0))
     if status.back_offs:
-        rows = [_back_off_cells(each) for each in status.back_offs[:BACK_OFFS_SHOWN]]
+        rows = [_back_off_cells(each, status.now) for each in status.back_offs[:BACK_OFFS_SHOWN]]
         if status.back_offs[BACK_OFFS_SHOWN:]:
             rows.append([f"… {len(status.back_offs) - BACK_OFFS_SHOWN} more", "", ""])
         parts.append(_table(BACK_OFF_COLUMNS, rows, width, len(BACK_OFF_COLUMNS) - 1))
@@ -137,9 +137,12 @@ def _sum(numbers: Iterable[int | None]) -> str:
     return str(sum(known)) if known else "?"
 
 
-def _back_off_cells(each: BackOff) -> list[str]:
-    end = "new settings" if each.left_s is None else format_span(each.left_s)
-    scope = Text(each.scope)
+def _back_off_cells(each: Backoff, now: datetime) -> list[str]:
+    if each.until is None:
+        end = "new settings"
+    else:
+        end = "one tries" if each.is_over else format_span((each.until - now).total_seconds())
+    scope = Text(each.where)
     scope.truncate(WIDEST_SCOPE, overflow="ellipsis")
     return [scope.plain, end, each.reason]
 

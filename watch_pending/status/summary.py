@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from watch_pending.backoff_models import Backoff
 from watch_pending.buildermap import compile_buildermap
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import Market
@@ -35,12 +36,18 @@ def summarize(sight: Sight, config: WatchPending) -> Status:
         now=sight.now,
         types=tuple(_sum_type(name, demands, sight, config) for name in names),
         unmatched=sum(unmatched.values()) if known else None,
-        back_offs=sight.back_offs,
+        back_offs=tuple(sorted(sight.back_offs, key=_latest_end)),
         runs=sight.runs,
         masters_alive=tuple(sorted(load.masters_alive)) if load and tells else None,
         masters_away=tuple(sorted(load.masters_away)) if load and tells else (),
         lost=sight.lost,
     )
+
+
+def _latest_end(backoff: Backoff) -> tuple[bool, float, str]:
+    """Put those without an end first, and those that end last before the others."""
+    end = backoff.until.timestamp() if backoff.until else 0.0
+    return (backoff.until is not None, -end, backoff.scope)
 
 
 def _sum_type(

@@ -11,9 +11,9 @@ from dataclasses import replace
 from multiprocessing import TimeoutError as NotReady
 from multiprocessing.pool import ThreadPool
 
+from watch_pending.aws import Ec2Error
 from watch_pending.aws_errors import Meaning
 from watch_pending.config_stops import MasterAccess
-from watch_pending.ec2 import Ec2Error
 from watch_pending.ec2_stops import terminate_instances
 from watch_pending.stop_idle.models import (
     Fate,

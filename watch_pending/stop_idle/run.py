@@ -15,11 +15,12 @@ from farmhand.output import print_json
 from farmhand.recorded import Record, recorded
 from farmhand.state import exclusive, make_writable
 from watch_pending import gather
+from watch_pending.aws import Aws
 from watch_pending.buildermap import compile_buildermap
 from watch_pending.cloud import open_aws, read_regions
 from watch_pending.config import WatchPending
 from watch_pending.demand import group_demands, needed_machines
-from watch_pending.ec2 import Aws, find_instances
+from watch_pending.ec2 import find_instances
 from watch_pending.ec2_stops import find_impaired
 from watch_pending.models import UP_STATES, Cloud, Instance, Snapshot
 from watch_pending.pending import Shape, detect_shape, read_pending, read_workers

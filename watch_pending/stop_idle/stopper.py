@@ -7,8 +7,8 @@ from datetime import datetime
 
 from farmhand.command import Run
 from farmhand.db import FarmDb
+from watch_pending.aws import Aws
 from watch_pending.config import WatchPending
-from watch_pending.ec2 import Aws
 from watch_pending.gather import SchedulerDb
 from watch_pending.pending import Shape
 from watch_pending.stop_idle import queries
