@@ -3,6 +3,7 @@
 nginx and systemd themselves are not needed.
 """
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -21,10 +22,16 @@ CRON = ROOT / "cron"
 CRONTABS = [CRON / "crontab", CRON / "slavealloc"]
 SERVICES = sorted((CRON / "systemd").glob("*.service"))
 TIMERS = sorted((CRON / "systemd").glob("*.timer"))
+DROP_INS = sorted((CRON / "systemd").glob("*.service.d/*.conf"))
 RUNNER = CRON / "systemd/runner.service"
 ONE_RUN = CRON / "systemd/watch-pending@.service"
 # The times of a crontab, and what systemd calls them.
-CALENDAR = {"* * * * *": "minutely", "*/5 * * * *": "*:0/5"}
+CALENDAR = {
+    "* * * * *": "minutely",
+    "*/5 * * * *": "*:0/5",
+    "30 1 * * *": "01:30",
+    "0 6 * * *": "06:00",
+}
 SERVER = CRON / "systemd/slavealloc@.service"
 ENVIRONMENTS = sorted((CRON / "systemd").glob("*.env"))
 NGINX = sorted((CRON / "nginx").glob("*.conf"))
@@ -35,7 +42,7 @@ HIGHEST = (59, 23, 31, 12, 7)
 
 def test_every_file_is_of_a_kind_that_is_tested() -> None:
     files = {path for path in CRON.rglob("*") if path.is_file()}
-    assert files == {*CRONTABS, *SERVICES, *TIMERS, *ENVIRONMENTS, *NGINX}
+    assert files == {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX}
 
 
 # cron
@@ -151,6 +158,10 @@ def test_the_runner_is_started_as_a_runner_is() -> None:
 def run_line(verb: str) -> str:
     """What a timer starts for a verb."""
     (line,) = read_unit(ONE_RUN)["Service"]["ExecStart"]
+    for path in DROP_INS:
+        if path.parent.name == f"watch-pending@{verb}.service.d":
+            nothing, line = read_unit(path)["Service"]["ExecStart"]
+            assert nothing == ""  # or both would be started
     return line.replace("%i", verb)
 
 
@@ -167,11 +178,13 @@ def timed_verbs() -> dict[str, str]:
 
 
 def test_timers_run_what_the_crontab_runs_and_when() -> None:
-    lines = [line.split(maxsplit=6) for line in crontab_lines() if "-pending" in line]
+    text = (CRON / "crontab").read_text("utf-8")
+    lines = [line.split(maxsplit=6) for line in text.splitlines() if re.match(r"[*\d]", line)]
     in_crontab = {
-        shlex.split(command)[1]: CALENDAR[" ".join(times)]
+        "-".join(itertools.takewhile(lambda word: word[0] != "-", command.split()[1:])): CALENDAR[
+            " ".join(times)
+        ]
         for *times, _, command in lines
-        if " -c " not in command
     }
     assert timed_verbs() == in_crontab
 

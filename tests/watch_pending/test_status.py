@@ -27,6 +27,7 @@ from tests.builders import (
     make_workload,
 )
 from tests.refusals import make_backoff
+from watch_pending.aws_errors import Meaning
 from watch_pending.config import WatchPending
 from watch_pending.models import Cloud, Instance, PendingRequests
 from watch_pending.status.gather import join_lives, read_runs
@@ -261,8 +262,9 @@ def big_status() -> Status:
         instances=tuple(instances),
         paid={f"token-{each.name}": 0.25 for each in instances},
         lives=tuple(Life(instance=each, ended_at=None) for each in instances),
-        back_offs=tuple(
-            replace(make_backoff(), ec2_type=f"{LONG}{n}", reason=LONG) for n in range(30)
+        back_offs=(
+            make_backoff(Meaning.BAD_SETTINGS),
+            *(replace(make_backoff(), ec2_type=f"{LONG}{n}", reason=LONG) for n in range(29)),
         ),
         lost={f"region-{number}": LONG for number in range(9)},
         runs=read_runs(
