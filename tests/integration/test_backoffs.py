@@ -1,5 +1,6 @@
 """What AWS refuses is remembered: skipped by the runs to come, then tried with one machine."""
 
+import signal
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -170,14 +171,16 @@ def test_a_dry_run_remembers_nothing_and_forgets_nothing(farm: Farm) -> None:
 def test_two_hosts_that_are_refused_at_once_count_once(
     farm: Farm, request: pytest.FixtureRequest
 ) -> None:
-    farm.ec2.add_fault(**CAPACITY, latency_s=2, left=1)
+    farm.ec2.add_fault(**CAPACITY, latency_s=1, left=1)
     farm.ec2.add_fault(**CAPACITY)
     farm.add_pending()
     with shared_database("mariadb", farm, request) as shared:
         first = farm.start(FARMHAND_STATE=str(farm.directory / "one"))
         wait_until(lambda: launches(farm))
+        first.send_signal(signal.SIGSTOP)  # it hears of the refusal after the other one has
         farm.add_pending()
         second = farm.run(FARMHAND_STATE=str(farm.directory / "two"))
+        first.send_signal(signal.SIGCONT)
         assert (second.code, finish(first)) == (0, 0)
         tried = Counter(call.params["Placement.AvailabilityZone"] for call in launches(farm))
         assert tried[BEST] > 2  # of two EC2 types
