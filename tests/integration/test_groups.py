@@ -113,7 +113,9 @@ def test_a_group_of_ten_with_room_for_six_goes_on_at_the_next_choice(farm: Farm)
     farm.ec2.add_fault(action="RunInstances", match=BEST, room=6)
     farm.add_pending(BUILD, 10)
     done = farm.run("--json")
-    assert (done.code, asked(farm)) == (0, [(f"{EAST}a", 10), (f"{EAST}b", 4)])
+    first, *rest = asked(farm)
+    assert (done.code, first, {zone for zone, _ in rest}) == (0, (f"{EAST}a", 10), {f"{EAST}b"})
+    assert sum(most for _, most in rest) == 4  # one call, or four where the bucket has filled again
     demand = done.json["demands"][0]
     assert [(each["availability_zone"], len(each["names"])) for each in demand["launches"]] == [
         (f"{EAST}a", 6),
@@ -230,7 +232,7 @@ def test_writing_names_ends_with_the_deadline(farm: Farm) -> None:
     farm.ec2.add_fault(action="CreateTags", latency_s=60)
     farm.add_pending(BUILD, 10)
     started = time.monotonic()
-    done = farm.run("--deadline", "6")
+    done = farm.run("--deadline", "8")
     assert (done.code, time.monotonic() - started < 30) == (3, True)
     assert re.search("Name and FQDN.*(no answer by the deadline|the deadline came)", done.err)
     assert farm.names() == numbered(10)

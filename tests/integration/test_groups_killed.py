@@ -123,6 +123,7 @@ def test_killed_between_journal_and_claim_of_a_group(farm: Farm, engine: sa.Engi
     process = farm.start()
     wait_until(lambda: {"planned", "launched"} <= {*states(engine)})
     kill(process)
+    wait_until(lambda: None not in {call.status for call in farm.ec2.calls("RunInstances")})
     begun = len(farm.names())
     assert 0 < begun < 16
     farm.run()
