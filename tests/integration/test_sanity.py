@@ -315,6 +315,7 @@ def test_many_of_a_kind_are_cut_and_counted_by_region(farm: Farm) -> None:
         add_volume(farm, REGIONS[number % 2])
     text = farm.run("sanity", "--dry-run").out
     assert "… 3 more" in text
+    assert "us-east-1 7, us-west-2 6" in text
     assert text.count("vol-") == 10
 
 

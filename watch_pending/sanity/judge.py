@@ -14,12 +14,11 @@ from watch_pending.demand import boots, own_instances
 from watch_pending.models import UP_STATES, Instance, Machine
 from watch_pending.prices import paid_usd_per_hour
 from watch_pending.sanity.limits import find_exceeded
-from watch_pending.sanity.models import Finding, Key, Kind, Sight
+from watch_pending.sanity.models import READY, Finding, Key, Kind, Sight
 from watch_pending.sanity.names import find_names_twice, find_paused, is_named
 from watch_pending.spans import format_span
 
 HOURS_PER_MONTH = 730
-READY = "ready"
 KNOWN_STATES = (READY, "pending")
 DISABLED = "disabled"
 OF_MACHINES = frozenset(

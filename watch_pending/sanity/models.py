@@ -45,6 +45,7 @@ class Kind(StrEnum):
     LOANED = "loaned"
 
 
+READY = "ready"  # the moz-state of a machine in service
 SUBJECT_LENGTH = 255  # of findings.subject
 
 Key = tuple[str, str]

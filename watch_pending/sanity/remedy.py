@@ -8,11 +8,10 @@ to be connected, and on nobody's way out.
 from collections.abc import Collection
 
 from watch_pending.models import Instance
-from watch_pending.sanity.models import Finding, Kind, Remedy, Sight, Step, Volume
+from watch_pending.sanity.models import READY, Finding, Kind, Remedy, Sight, Step, Volume
 from watch_pending.stop_idle.models import Workload
 
 DAY_S = 86400.0
-READY = "ready"
 
 ADVICE = {
     Kind.ORPHAN: "--fix terminates it",

@@ -84,11 +84,12 @@ def print_findings(
     for each in confirmed:
         groups.setdefault((each.finding.kind, each.advice), []).append(each.finding)
     print_table(
-        ["wrong", "count", "oldest", "USD/month", "what to do"],
+        ["wrong", "count", "where", "oldest", "USD/month", "what to do"],
         [
             [
                 in_words(kind),
                 len(findings),
+                _regions_of(findings),
                 format_span(_oldest(findings)),
                 _sum_usd(findings),
                 advice,
@@ -135,9 +136,8 @@ def _rows(remedies: Iterable[Remedy]) -> list[list[object]]:
             for each in findings[:SHOWN_AT_MOST]
         ]
         if more := findings[SHOWN_AT_MOST:]:
-            regions = Counter(each.region or "-" for each in more)
-            where = ", ".join(f"{region} {count}" for region, count in sorted(regions.items()))
-            rows.append([in_words(kind), f"… {len(more)} more", where, "", "", "all: --json"])
+            cut = f"… {len(more)} more"
+            rows.append([in_words(kind), cut, _regions_of(more), "", "", "all: --json"])
     return rows
 
 
@@ -160,6 +160,12 @@ def in_words(kind: Kind) -> str:
 def which(finding: Finding) -> str:
     """Say which thing is meant: by its name and EC2's id, as far as it has them."""
     return " ".join(filter(None, (finding.name, finding.id))) or finding.subject
+
+
+def _regions_of(findings: Iterable[Finding]) -> str:
+    """Say how many there are in each region; what is of no region is left out."""
+    regions = Counter(each.region for each in findings if each.region)
+    return ", ".join(f"{region} {count}" for region, count in sorted(regions.items()))
 
 
 def _oldest(findings: Iterable[Finding]) -> float | None:

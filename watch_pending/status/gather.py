@@ -1,6 +1,5 @@
 """All that status shows: the farm database, the scheduler database, and a glance at EC2."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +16,7 @@ from watch_pending.aws import GLANCE_TIMEOUT_S
 from watch_pending.backoff_queries import read_backoffs
 from watch_pending.cloud import open_aws, read_regions
 from watch_pending.ec2 import find_instances
-from watch_pending.models import LIVE_STATES, UP_STATES, Cloud, PendingRequests
+from watch_pending.models import UP_STATES, Cloud, PendingRequests
 from watch_pending.pending import detect_shape, read_pending
 from watch_pending.sanity.gather import statuses_of
 from watch_pending.sanity.queries import read_launch_prices
@@ -28,7 +27,6 @@ from watch_pending.status.queries import read_lives
 from watch_pending.stop_idle.activity import read_workload
 from watch_pending.stop_idle.models import Workload
 
-log = logging.getLogger("watch-pending")
 SCHEDULER = "scheduler database"
 VERBS = ("run", "stop-idle", "sanity")
 DEADLINE_S = 240.0  # of a run that is told no other
@@ -124,7 +122,7 @@ def join_lives(lives: Iterable[Life], cloud: Cloud, farm: str) -> tuple[Life, ..
     shown = {i.instance_id: i for i in cloud.instances if i.farm == farm}
     joined = {life.instance.instance_id: life for life in lives}
     for key, instance in shown.items():
-        if key not in joined and instance.state in LIVE_STATES & UP_STATES:
+        if key not in joined and instance.state in UP_STATES:
             joined[key] = Life(instance=instance, ended_at=None)
         elif key in joined and joined[key].ended_at is None and instance.state not in UP_STATES:
             joined[key] = replace(joined[key], ended_at=instance.stopped_at)
