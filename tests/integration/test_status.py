@@ -197,11 +197,14 @@ class Screen:
                 seen += os.read(self.terminal, 65536).decode("utf-8", "replace")
                 self.seen += seen[-65536:]
 
-    def read_to_the_end(self) -> None:
-        """Read until nobody draws any more: who does would wait for its reader."""
+    def read_to_the_end(self) -> int:
+        """Read until nobody draws any more, for who does waits for its reader; say how it ended."""
+        deadline = time.monotonic() + PATIENCE_S
         with suppress(OSError):
-            while os.read(self.terminal, 65536):
-                pass
+            while time.monotonic() < deadline:
+                if select.select([self.terminal], [], [], 0.5)[0]:
+                    self.seen += os.read(self.terminal, 65536).decode("utf-8", "replace")
+        return self.process.wait(PATIENCE_S)
 
     def type(self, keys: bytes) -> None:
         """Press keys."""
@@ -246,8 +249,7 @@ def test_watch_draws_it_again_until_ctrl_c(farm: Farm) -> None:
         farm.add_pending(BUILD, 1)
         screen.read_until("  8 ")
         screen.type(b"\x03")
-        screen.read_to_the_end()
-        assert screen.process.wait(PATIENCE_S) == 0
+        assert screen.read_to_the_end() == 0
 
 
 def test_watch_waits_for_a_database_that_is_away_from_the_start(farm: Farm) -> None:

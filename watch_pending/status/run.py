@@ -22,6 +22,7 @@ from watch_pending.status.summary import summarize
 
 # A look takes no longer, whatever answers late.
 LOOK_S = 8.0
+NOTICE_S = 0.1  # until a Ctrl-C between two looks is noticed
 
 
 def show_status(run: Run, settings: WatchPendingSettings) -> Result:
@@ -48,15 +49,35 @@ def watch_status(run: Run, settings: WatchPendingSettings, every_s: float) -> Re
     signal.setitimer(signal.ITIMER_REAL, 0)  # each look has its own deadline
     console = Console(highlight=False)
     status: Status | None = None
+    pressed = _count_ctrl_c()
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
-            while True:
+            while not pressed:
                 now = replace(run, now=datetime.now(UTC), started=time.monotonic())
                 status, error = _look_again(now, settings, status)
                 live.update(_draw(status, now.now, console.width, error), refresh=True)
-                time.sleep(every_s)
+                until = time.monotonic() + every_s
+                while not pressed and time.monotonic() < until:
+                    time.sleep(min(NOTICE_S, every_s))
     except KeyboardInterrupt:
         return Result()
+    return Result()
+
+
+def _count_ctrl_c() -> list[int]:
+    """Let the first Ctrl-C end what is under way in order, and the next one cut it short.
+
+    What is raised amid a library's own cleaning up, Python may only print.
+    """
+    pressed: list[int] = []
+
+    def press(number: int, _frame: object) -> None:
+        pressed.append(number)
+        if len(pressed) > 1:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, press)
+    return pressed
 
 
 def _look_again(
