@@ -91,6 +91,8 @@ def start(module: str, *args: str, environ: Mapping[str, str], directory: Path) 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOADED, __name__])
     output = Path(mkdtemp())
+    for name in ("out", "err"):
+        (output / name).touch()  # it may be killed before it has opened them
     process = context.Process(target=_become, args=(module, args, environ, directory, output))
     process.start()
     return Command(process=process, output=output)
