@@ -184,7 +184,7 @@ def parse_build_reply(value: object, cookie: str) -> BuildReply:
         if said != cookie:
             raise ProtocolError("builds under another cookie than it was given")
         return BuildReply(accepted=True, text=cookie)
-    if status not in {"BuilderStatus.UNKNOWNSUM", "BuilderStatus.UNKNOWNBUILDER"}:
+    if status not in ("BuilderStatus.UNKNOWNSUM", "BuilderStatus.UNKNOWNBUILDER"):
         raise ProtocolError(f"answers a build with {quote(status)}")
     if not isinstance(said, str | None):
         raise ProtocolError(f"the reason is {_kind(said)}, not text")
