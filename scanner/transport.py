@@ -150,32 +150,34 @@ class Transport:
         """
         if name != LOG_NAME and not SHA1.fullmatch(name):
             raise BadInput(f"{quote(name)} is neither a SHA-1 nor {LOG_NAME}")
-        address = parse_address(url)
-        head = f"GET {address.path}/filecache/{name} HTTP/1.1"
-        download = _Download(write, most_bytes)
         try:
-            conversation = Exchange(_request(address, head), download, self._file_buffer)
-            await self._exchange(address, conversation, self._limits.fetch_s)
-            return download.finish(name)
+            return await self._fetch(parse_address(url), name, _Download(write, most_bytes))
         except (ProtocolError, Unreachable, HostExhausted) as err:
             problem = _named(err, f"{url}: file {name}")
         raise problem
 
+    async def _fetch(self, address: Address, name: str, download: "_Download") -> Fetched:
+        request = _request(address, f"GET {address.path}/filecache/{name} HTTP/1.1")
+        conversation = Exchange(request, download, self._file_buffer)
+        await self._exchange(address, conversation, self._limits.fetch_s)
+        return download.finish(name)
+
     async def _call(self, url: str, call: "_Call", parse: Callable[[object], Answer]) -> Answer:
-        address = parse_address(url)
-        body = encode_call(call.method, call.params)
-        head = f"POST {address.path}/rpc HTTP/1.1\r\nContent-Type: text/xml"
-        head += f"\r\nContent-Length: {len(body)}"
-        reply = _Reply(self._limits.most_reply_bytes)
         try:
-            request = _request(address, head) + body
-            conversation = Exchange(request, reply, self._buffer, self._turns)
-            await self._exchange(address, conversation, call.seconds)
-            return parse(decode_reply(reply.take_all()))
+            return parse(decode_reply(await self._post(parse_address(url), call)))
         except (ProtocolError, Unreachable, HostExhausted, DaemonFault) as err:
             problem = _named(err, f"{url}: {call.method}")
         # One of its own: the first holds the frames it came through, with all the daemon said.
         raise problem
+
+    async def _post(self, address: Address, call: "_Call") -> bytearray:
+        body = encode_call(call.method, call.params)
+        head = f"POST {address.path}/rpc HTTP/1.1\r\nContent-Type: text/xml"
+        request = _request(address, f"{head}\r\nContent-Length: {len(body)}") + body
+        reply = _Reply(self._limits.most_reply_bytes)
+        conversation = Exchange(request, reply, self._buffer, self._turns)
+        await self._exchange(address, conversation, call.seconds)
+        return reply.body
 
     async def _exchange(self, address: Address, conversation: Exchange, seconds: float) -> None:
         when = asyncio.get_running_loop().time() + seconds
@@ -197,19 +199,14 @@ class _Reply:
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self._body = bytearray()
+        self.body = bytearray()
 
     def begin(self, length: int | None) -> None:
         if length is not None and length > self.most_bytes:
             raise TooLarge(f"the reply has {length} bytes; {self.most_bytes} are the most")
 
     def take(self, data: bytes) -> None:
-        self._body += data
-
-    def take_all(self) -> bytearray:
-        """Give the body away."""
-        body, self._body = self._body, bytearray()
-        return body
+        self.body += data
 
 
 class _Download:

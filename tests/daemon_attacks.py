@@ -203,3 +203,19 @@ ENDLESS: dict[str, Attack] = {
     "drips chunks": partial(drip, CHUNKED, b"1\r\n \r\n"),
 }
 """Instead of an answer to any method, or of a file: each costs the deadline, and no more."""
+
+ON_FILES: dict[str, Attack] = {
+    "short": file(10, b"short"),
+    "no length": partial(answer, CHUNKED, b"5\r\nwhole\r\n0\r\n\r\n"),
+    "larger than agreed": file(10 * MIB, b"x"),
+    "endless": partial(send_for_ever, CHUNKED, b"10000\r\n" + b" " * 65536 + b"\r\n"),
+    "other content": file(5, b"other"),
+    "compressed": partial(
+        answer, b"", http_response(b"whole", "text/html", "Content-Encoding: gzip")
+    ),
+    "a redirect": redirecting("http://127.0.0.1:1/filecache/x"),
+    "part of it": partial(
+        answer, b"", http_response(b"whole", "text/html", status="206 Partial Content")
+    ),
+}
+"""Instead of a file of five bytes, `whole`: each ends in a ProtocolError."""
