@@ -78,21 +78,30 @@ class Exchange(asyncio.BufferedProtocol):
         self._length: int | None = None
         self._chunked = False
         self._transport: asyncio.Transport | None = None
+        self._over = False
         self._parser = httptools.HttpResponseParser(self)
 
     def leave(self) -> None:
-        """Close the connection, whatever it does."""
+        """Close the connection, whatever it does, and keep nothing that it brought."""
+        self._over = True
         if not self.done.cancel() and not self.done.cancelled():
             self.done.exception()  # else asyncio complains of one that nobody looked at
         if self._transport:
             self._transport.abort()
         if self._turns and self._has_turn:
-            self._has_turn = False
             self._turns.give_back()
+        # The parser refers to this, and a problem to all the frames it came through: both would
+        # stay until the garbage collector comes by, megabytes of a hostile daemon's each.
+        del self.done, self._parser, self._receiver
 
-    def _end(self, problem: BaseException) -> None:
-        if not self.done.done():
+    def _end(self, problem: BaseException | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        if problem:
             self.done.set_exception(problem)
+        else:
+            self.done.set_result(None)
 
     def _wait_for_turn(self) -> None:
         if self._turns and self._transport:
@@ -101,7 +110,7 @@ class Exchange(asyncio.BufferedProtocol):
                 self._transport.pause_reading()
 
     def _go_on(self) -> bool:
-        if self.done.done() or self._transport is None:
+        if self._over or self._transport is None:
             return False
         self._has_turn = True
         self._transport.resume_reading()
@@ -112,7 +121,8 @@ class Exchange(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the request."""
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(self._request)
+        if not self._over:
+            self._transport.write(self._request)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the buffer, which is read before anybody else gets it."""
@@ -120,7 +130,7 @@ class Exchange(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what has arrived."""
-        if self.done.done():
+        if self._over:
             return
         self.received += nbytes
         try:
@@ -131,7 +141,7 @@ class Exchange(asyncio.BufferedProtocol):
             self._end(ProtocolError(f"the response is no HTTP ({err})"))
         if self.received > self._most:
             self._end(TooLarge(f"the response has more than {self._most} bytes"))
-        if self.received > SMALL and not (self._has_turn or self.done.done()):
+        if self.received > SMALL and not (self._has_turn or self._over):
             self._wait_for_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -171,13 +181,11 @@ class Exchange(asyncio.BufferedProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        if not self.done.done():
-            self._receiver.take(body)
+        self._receiver.take(body)
 
     def on_message_complete(self) -> None:
         """See the end."""
-        if not self.done.done():
-            self.done.set_result(None)
+        self._end(None)
 
 
 async def exchange(address: Address, conversation: Exchange, when: float, late: str) -> None:
