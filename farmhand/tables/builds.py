@@ -142,13 +142,17 @@ builds = Table(
     Column("duration_ms", BigInteger),
     Column("dependencies", Text),
     Column("log_file_id", Id, ForeignKey("stored_files.id")),
+    # In the build's own directory of the store.
+    Column("log_name", Name),
     # Of the log as the daemon had it, before anything was left out.
     Column("log_bytes", BigInteger),
     Column("failure_count", Integer, nullable=False, server_default="0"),
     # How often a daemon lost it.
     Column("lost_count", Integer, nullable=False, server_default="0"),
-    # When its manifest was written and the command run; NULL until then.
+    # When its manifest was written and the command run; and the run that does it, as long as it may.
     Column("published_at", UtcDateTime),
+    Column("publisher", Name),
+    Column("publish_until", UtcDateTime),
     Index("ix_builds_state_published_at", "state", "published_at"),
     Index("ix_builds_state_finished_at", "state", "finished_at"),
 )

@@ -95,10 +95,13 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.BigInteger(), nullable=True),
         sa.Column("dependencies", sa.Text(), nullable=True),
         sa.Column("log_file_id", Id, nullable=True),
+        sa.Column("log_name", Name, nullable=True),
         sa.Column("log_bytes", sa.BigInteger(), nullable=True),
         sa.Column("failure_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lost_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("published_at", UtcDateTime(), nullable=True),
+        sa.Column("publisher", Name, nullable=True),
+        sa.Column("publish_until", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["daemon_id"], ["daemons.id"], name="fk_builds_daemon_id", ondelete="SET NULL"
         ),
