@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from benchmarks.scan_peers import DEADLINE_S, METHODS, SAMPLE
 
 COUNT = 2000
-REPEATS = {"ours": 3, "ours on uvloop": 3, "epoll": 3, "twisted": 3, "threads": 1, "sequence": 1}
+REPEATS = {"ours": 3, "asyncio": 3, "epoll": 3, "twisted": 3, "threads": 1, "sequence": 1}
 NAMES = {
     "ours": "ours",
-    "ours on uvloop": "ours, on uvloop",
+    "asyncio": "ours, on asyncio's own loop",
     "epoll": "non-blocking sockets and epoll: the floor",
     "twisted": "Twisted's xmlrpc.Proxy",
     "threads": "ThreadPool(64) with requests",

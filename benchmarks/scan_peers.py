@@ -39,15 +39,14 @@ def url_of(number: int) -> str:
 
 def poll_with_ours(count: int) -> Answers:
     """Poll as the scanner does."""
+    from scanner.transport import run_calls
+
+    return run_calls(_gather_ours(count))
+
+
+def poll_with_ours_on_asyncio(count: int) -> Answers:
+    """Poll as the scanner does, on the standard library's loop."""
     return asyncio.run(_gather_ours(count))
-
-
-def poll_with_ours_on_uvloop(count: int) -> Answers:
-    """Poll as the scanner does, on another loop."""
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_gather_ours(count))
 
 
 async def _gather_ours(count: int) -> Answers:
@@ -201,7 +200,7 @@ def poll_with_twisted(count: int) -> Answers:
 
 METHODS: dict[str, Callable[[int], Answers]] = {
     "ours": poll_with_ours,
-    "ours on uvloop": poll_with_ours_on_uvloop,
+    "asyncio": poll_with_ours_on_asyncio,
     "epoll": poll_with_epoll,
     "twisted": poll_with_twisted,
     "threads": poll_with_threads,
@@ -209,7 +208,7 @@ METHODS: dict[str, Callable[[int], Answers]] = {
 }
 NEEDS = {
     "ours": ["scanner.transport"],
-    "ours on uvloop": ["scanner.transport", "uvloop"],
+    "asyncio": ["scanner.transport"],
     "twisted": ["twisted.internet.reactor", "twisted.web.xmlrpc"],
     "threads": ["requests"],
 }

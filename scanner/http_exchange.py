@@ -9,8 +9,6 @@ import errno
 import os
 import re
 import socket
-from collections import deque
-from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
@@ -20,8 +18,6 @@ from scanner.http_address import Address
 
 MOST_HEAD = 64 * 1024
 """Of the headers; and what these and the chunks' lengths may add to a body."""
-SMALL = 16 * 1024
-"""A reply that is larger waits for its turn: else many large ones at once would fill the memory."""
 LENGTH = re.compile(rb"[0-9]{1,18}")
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
@@ -38,42 +34,39 @@ class Receiver(Protocol):
         """Take the next bytes. What it raises ends the exchange."""
 
 
-class Turns:
-    """Lets only so many large replies into memory at once, first come first served."""
+class Memory:
+    """Bounds what all replies that are on their way hold together; the largest has to go."""
 
-    def __init__(self, free: int) -> None:
-        self._free = free
-        self._waiting: deque[Callable[[], bool]] = deque()
+    def __init__(self, most_bytes: int) -> None:
+        self._left = most_bytes
+        self._held: set[Exchange] = set()
 
-    def ask(self, go_on: Callable[[], bool]) -> bool:
-        """Tell whether it is one's turn; if not, `go_on` is called then: False passes it on."""
-        if self._free:
-            self._free -= 1
-            return True
-        self._waiting.append(go_on)
-        return False
+    def hold(self, exchange: "Exchange", more: int) -> None:
+        """Count what an exchange has received."""
+        self._held.add(exchange)
+        self._left -= more
+        if self._left < 0:
+            max(self._held, key=lambda each: each.received).give_up_memory()
 
-    def give_back(self) -> None:
-        """End a turn."""
-        while self._waiting:
-            if self._waiting.popleft()():
-                return
-        self._free += 1
+    def release(self, exchange: "Exchange") -> None:
+        """Count nothing of it any longer."""
+        if exchange in self._held:
+            self._held.remove(exchange)
+            self._left += exchange.received
 
 
 class Exchange(asyncio.BufferedProtocol):
     """Sends a request when connected; `done` ends with the response, or with what was wrong."""
 
     def __init__(
-        self, request: bytes, receiver: Receiver, buffer: memoryview, turns: Turns | None = None
+        self, request: bytes, receiver: Receiver, buffer: memoryview, memory: Memory | None = None
     ) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.received = 0
         self._request = request
         self._receiver = receiver
         self._buffer = buffer
-        self._turns = turns
-        self._has_turn = False
+        self._memory = memory
         self._most = MOST_HEAD
         self._length: int | None = None
         self._chunked = False
@@ -88,8 +81,8 @@ class Exchange(asyncio.BufferedProtocol):
             self.done.exception()  # else asyncio complains of one that nobody looked at
         if self._transport:
             self._transport.abort()
-        if self._turns and self._has_turn:
-            self._turns.give_back()
+        if self._memory:
+            self._memory.release(self)
         # The parser refers to this, and a problem to all the frames it came through: both would
         # stay until the garbage collector comes by, megabytes of a hostile daemon's each.
         del self.done, self._parser, self._receiver
@@ -103,18 +96,9 @@ class Exchange(asyncio.BufferedProtocol):
         else:
             self.done.set_result(None)
 
-    def _wait_for_turn(self) -> None:
-        if self._turns and self._transport:
-            self._has_turn = self._turns.ask(self._go_on)
-            if not self._has_turn:
-                self._transport.pause_reading()
-
-    def _go_on(self) -> bool:
-        if self._over or self._transport is None:
-            return False
-        self._has_turn = True
-        self._transport.resume_reading()
-        return True
+    def give_up_memory(self) -> None:
+        """End, so that smaller replies have room."""
+        self._end(HostExhausted("this host has too many large replies in memory at once"))
 
     # From asyncio
 
@@ -141,8 +125,8 @@ class Exchange(asyncio.BufferedProtocol):
             self._end(ProtocolError(f"the response is no HTTP ({err})"))
         if self.received > self._most:
             self._end(TooLarge(f"the response has more than {self._most} bytes"))
-        if self.received > SMALL and not (self._has_turn or self._over):
-            self._wait_for_turn()
+        if self._memory:
+            self._memory.hold(self, nbytes)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See the other side close."""

@@ -8,14 +8,16 @@ import asyncio
 import hashlib
 import math
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import uvloop
 
 from farmhand.errors import BadInput, FarmError
 from scanner.errors import DaemonFault, HostExhausted, ProtocolError, TooLarge, Unreachable
 from scanner.http_address import Address, parse_address
-from scanner.http_exchange import Exchange, Turns, exchange
+from scanner.http_exchange import Exchange, Memory, exchange
 from scanner.wire import (
     SHA1,
     BuildReply,
@@ -35,7 +37,6 @@ from scanner.xmlrpc_body import decode_reply, encode_call
 MIB = 1024 * 1024
 BUFFER_BYTES = 16 * 1024
 FILE_BUFFER_BYTES = 256 * 1024
-LARGE_REPLIES_AT_ONCE = 8
 NO_SUM = "0" * 40
 WRONG_STATE = 8002  # the fault for everything that a daemon's methods can't do
 LOG_NAME = "buildlog"
@@ -44,13 +45,14 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """How long each call may take, and how large a reply may be."""
+    """How long each call may take, and how large a reply may be, and all together."""
 
     status_s: float = 10
     call_s: float = 30
     ensure_s: float = 600
     fetch_s: float = 600
     most_reply_bytes: int = 4 * MIB
+    most_replies_bytes: int = 64 * MIB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +98,7 @@ class Transport:
         self._ends_at = ends_at
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._file_buffer = memoryview(bytearray(FILE_BUFFER_BYTES))
-        self._turns = Turns(LARGE_REPLIES_AT_ONCE)
+        self._memory = Memory(limits.most_replies_bytes)
 
     async def status(self, url: str) -> Status:
         """Ask what it is doing."""
@@ -175,7 +177,7 @@ class Transport:
         head = f"POST {address.path}/rpc HTTP/1.1\r\nContent-Type: text/xml"
         request = _request(address, f"{head}\r\nContent-Length: {len(body)}") + body
         reply = _Reply(self._limits.most_reply_bytes)
-        conversation = Exchange(request, reply, self._buffer, self._turns)
+        conversation = Exchange(request, reply, self._buffer, self._memory)
         await self._exchange(address, conversation, call.seconds)
         return reply.body
 
@@ -258,6 +260,12 @@ def _hide(text: str, secrets: Sequence[str]) -> str:
     for secret in filter(None, secrets):
         text = text.replace(secret, "…")
     return text
+
+
+def run_calls(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run what calls daemons, on the loop that takes least of it."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 def raise_file_limit() -> None:

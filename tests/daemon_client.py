@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farmhand.errors import FarmError
-from scanner.transport import Limits, Transport
+from scanner.transport import Limits, Transport, run_calls
 
 
 async def ask(transport: Transport, url: str) -> tuple[str, str, float]:
@@ -38,7 +38,8 @@ def main(how: str, deadline_s: str, files: str, *urls: str) -> None:
     """Print a JSON object."""
     soft, hard = map(int, files.split(","))
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    answers = asyncio.run(ask_all(how, float(deadline_s), urls))
+    run = run_calls if how == "at-once" else asyncio.run
+    answers = run(ask_all(how, float(deadline_s), urls))
     # Not getrusage(): there, what this process's parent had counts too.
     peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import xmlrpc.client
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -21,7 +22,7 @@ from scanner.errors import (
     UnknownState,
     Unreachable,
 )
-from scanner.transport import Limits, Order, Source, Transport
+from scanner.transport import Limits, Order, Source, Transport, run_calls
 from scanner.wire import BuildReply, DaemonState, Dialect, Presence
 from tests.daemon import Daemon, Era, Job
 from tests.daemon_attacks import ENDLESS, ON_CALLS, ON_FILES, Attack, hang, redirecting
@@ -55,7 +56,7 @@ def modern(farm: DaemonFarm) -> Daemon:
 
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:
-    return asyncio.run(work)
+    return run_calls(work)
 
 
 async def ask(call: Call, url: str, **limits: float) -> Any:
@@ -422,3 +423,34 @@ def test_an_error_keeps_nothing_of_what_the_daemon_sent(modern: Daemon, name: st
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 4_000_000  # the replies had four times as much
+
+
+def test_the_largest_replies_go_when_all_together_are_too_large(farm: DaemonFarm) -> None:
+    sizes = (20_000, 30_000, 20_000, 40_000, 1000)
+    daemons = [farm.add(Daemon()) for _ in range(6)]
+    for daemon, size in zip(daemons, sizes, strict=False):
+        daemon.attack("*", partial(send_and_hang, b" " * size))
+
+    async def ask_all() -> list[object]:
+        transport = Transport(Limits(status_s=1, most_replies_bytes=50_000))
+        calls = [asyncio.ensure_future(transport.status(each.url)) for each in daemons]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    kinds = [type(answer).__name__ for answer in run(ask_all())]
+    assert set(kinds[:4]) == {"HostExhausted", "Unreachable"}
+    assert kinds[4:] == ["Unreachable", "Status"]
+
+
+def test_replies_that_are_over_take_no_memory(modern: Daemon) -> None:
+    async def ask_often() -> None:
+        transport = Transport(Limits(most_replies_bytes=1000))
+        for _ in range(20):
+            await transport.status(modern.url)
+
+    run(ask_often())
+
+
+async def send_and_hang(part: bytes, writer: asyncio.StreamWriter, daemon: Daemon) -> None:
+    """Send some of a large reply."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + part)
+    await hang(writer, daemon)
