@@ -9,9 +9,9 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from benchmarks.scan_peers import DEADLINE_S, METHODS, SAMPLE
+from benchmarks.scan_peers import DEADLINE_S, METHODS
 
 COUNT = 2000
 REPEATS = {"ours": 3, "asyncio": 3, "epoll": 3, "twisted": 3, "threads": 1, "sequence": 1}
@@ -44,6 +44,8 @@ GOALS = [
     0,
 ]
 
+Run = dict[str, float]
+
 
 @contextlib.contextmanager
 def running_daemons(count: int) -> Iterator[None]:
@@ -59,44 +61,43 @@ def running_daemons(count: int) -> Iterator[None]:
             process.terminate()
 
 
-def poll(method: str, count: int) -> dict[str, float]:
+def poll(method: str, count: int) -> Run:
     """Poll them once, in a process of its own."""
     words = [sys.executable, "-m", "benchmarks.scan_peers", method, str(count)]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
+    found: Run = json.loads(done.stdout)
     return found
 
 
-def table(count: int = COUNT) -> list[list[object]]:
+def table(count: int = COUNT, most_repeats: int = 3) -> list[list[object]]:
     """Measure every method."""
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
+    runs: dict[str, list[Run]] = {name: [] for name in METHODS}
     with running_daemons(count):
-        for turn in range(max(REPEATS.values())):
+        for turn in range(most_repeats):
             for name, repeats in REPEATS.items():
                 if turn < repeats:
                     runs[name].append(poll(name, count))
-    medians = {
-        name: {key: statistics.median(run[key] for run in each) for key in each[0]}
-        for name, each in runs.items()
-    }
-    ratio = count / min(count, SAMPLE)
-    for key in ("wall_s", "healthy_s", "cpu_s"):
-        medians["sequence"][key] *= ratio
-    return [*(_line(name, medians, runs[name]) for name in METHODS), GOALS]
+    for run in runs["sequence"]:  # asked a part of them
+        run |= {key: run[key] * count / run["asked"] for key in ("wall_s", "healthy_s", "cpu_s")}
+    return [*(_line(NAMES[name], runs[name], runs["epoll"]) for name in METHODS), GOALS]
 
 
-def _line(
-    name: str, medians: dict[str, dict[str, float]], runs: list[dict[str, float]]
-) -> list[object]:
-    own, floor = medians[name], medians["epoll"]
+def _line(name: str, runs: Sequence[Run], floors: Sequence[Run]) -> list[object]:
+    def median(key: str) -> float:
+        return statistics.median(run[key] for run in runs)
+
+    def ratio(key: str) -> float:
+        pairs = zip(runs, floors, strict=False)
+        return statistics.median(run[key] / floor[key] for run, floor in pairs)
+
     return [
-        NAMES[name],
-        f"{own['wall_s']:.2f}",
-        f"{own['healthy_s']:.3f}",
-        f"{own['healthy_s'] / floor['healthy_s']:.1f}",
-        f"{own['cpu_s']:.2f}",
-        f"{own['cpu_s'] / floor['cpu_s']:.1f}",
-        f"{own['peak_mib']:.0f}",
+        name,
+        f"{median('wall_s'):.2f}",
+        f"{median('healthy_s'):.3f}",
+        f"{ratio('healthy_s'):.1f}",
+        f"{median('cpu_s'):.2f}",
+        f"{ratio('cpu_s'):.1f}",
+        f"{median('peak_mib'):.0f}",
         sum(int(run["wrong"]) for run in runs),
     ]
 
