@@ -9,6 +9,7 @@ import hashlib
 import math
 import resource
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -271,4 +272,5 @@ def run_calls(work: Coroutine[Any, Any, Answer]) -> Answer:
 def raise_file_limit() -> None:
     """Let this process have as many connections as it may: cron gives 1,024 files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with suppress(ValueError):  # the kernel's own limit may have been lowered since
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

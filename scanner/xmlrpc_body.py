@@ -1,4 +1,4 @@
-"""XML-RPC's bodies: a call → bytes, a reply's bytes → what it returned; guarded, and pure.
+"""XML-RPC's bodies: a call → bytes, a reply's bytes → what it returned, guarded; pure.
 
 The parser is the standard library's; what could make it dear is refused before it starts.
 """

@@ -192,6 +192,12 @@ def test_another_cookie_than_ours_is_no_answer(modern: Daemon) -> None:
         run(ask(lambda transport, url: transport.build(url, order(modern)), modern.url))
 
 
+def test_as_many_files_as_may_be_come_through(modern: Daemon) -> None:
+    files = {f"{'x' * 245}{number:05}.deb": NO_SUM for number in range(10_000)}
+    modern.say("status", ["BuilderStatus.WAITING", "BuildStatus.OK", "1-1", files])
+    assert run(ask(Transport.status, modern.url)).files == files
+
+
 # Who does not answer
 
 
