@@ -1,4 +1,4 @@
-"""Whatever daemons say: a job leaves in one way, nothing strange is collected, none is given twice."""
+"""Whatever daemons say: a job leaves in one way, nothing strange is collected."""
 
 from datetime import timedelta
 from random import Random
