@@ -22,7 +22,7 @@ from scanner.report import Report, make_samples, print_report, report_to_json
 from scanner.scan import Scan
 from scanner.settings import Settings
 from scanner.steps import LeaseClock, Steps
-from scanner.transport import Limits, Transport
+from scanner.transport import Limits, Transport, run_calls
 
 log = logging.getLogger("scanner")
 # For what is written after the last answer.
@@ -37,7 +37,7 @@ def scan_once(
     if run.dry_run:
         database = settings.open_database(reading=True)
         _check_names(database, only)
-        report = asyncio.run(preview(make_steps(run, settings), database, settings.scanner, only))
+        report = run_calls(preview(make_steps(run, settings), database, settings.scanner, only))
         return _finish(run, settings, report, {})
     make_writable(settings.state_directory)
     with ExitStack() as stack:
@@ -49,7 +49,7 @@ def scan_once(
             # Fetching lasts minutes; it needs no lock, for each daemon has its lease.
             scan.finished_scanning = stack.close
             scan.takes_jobs = takes_jobs
-            report = asyncio.run(scan.run(only))
+            report = run_calls(scan.run(only))
             with database.begin() as connection:
                 queue = operator_queries.count_queue(connection)
                 queries.prune(connection)

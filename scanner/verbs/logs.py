@@ -1,6 +1,5 @@
 """`scanner build log`: a stored log, or what a daemon has of one that runs."""
 
-import asyncio
 import gzip
 import re
 import time
@@ -14,7 +13,7 @@ from farmhand.output import print_json, print_lines, print_text
 from scanner import operator_queries
 from scanner.errors import FileMissing
 from scanner.settings import Settings
-from scanner.transport import LOG_NAME, Limits, Transport
+from scanner.transport import LOG_NAME, Limits, Transport, run_calls
 from scanner.verbs.builds import read_build
 
 FOLLOW_S = 2.0
@@ -50,7 +49,7 @@ def print_log(run: Run, settings: Settings, build_id: int, span: Span, *, follow
             return Result()
         if row["queue"] is None:
             raise FarmError(f"build {build_id} has no log: it is {row['state']}")
-        data = b"" if url is None else asyncio.run(_read_running(url, row))
+        data = b"" if url is None else run_calls(_read_running(url, row))
         piece = cut(data, (start, most))
         print_text(escape(piece))
         if not follow:

@@ -1,17 +1,15 @@
 """`scanner probe`: what a daemon says, without any database."""
 
-import asyncio
-
 from farmhand.command import Result, Run
 from scanner.classify import read_tail
-from scanner.transport import Limits, Transport
+from scanner.transport import Limits, Transport, run_calls
 from scanner.verbs.change import show_one
 from scanner.wire import DaemonInfo, Status
 
 
 def probe_daemon(run: Run, url: str) -> Result:
     """Ask a daemon what it is and what it does. Raises what the transport raises."""
-    info, status = asyncio.run(_ask(Transport(Limits()), url))
+    info, status = run_calls(_ask(Transport(Limits()), url))
     document = {
         "url": url,
         "dialect": status.dialect.value,
