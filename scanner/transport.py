@@ -5,7 +5,6 @@ for how much. Users, passwords and a build's arguments stand in no message.
 """
 
 import asyncio
-import hashlib
 import math
 import resource
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -16,8 +15,9 @@ from typing import Any, TypeVar
 import uvloop
 
 from farmhand.errors import BadInput, FarmError
-from scanner.errors import DaemonFault, HostExhausted, ProtocolError, TooLarge, Unreachable
+from scanner.errors import DaemonFault, HostExhausted, ProtocolError, Unreachable
 from scanner.http_address import Address, parse_address
+from scanner.http_bodies import Download, Fetched, Reply
 from scanner.http_exchange import Exchange, Memory, exchange
 from scanner.wire import (
     SHA1,
@@ -54,15 +54,6 @@ class Limits:
     fetch_s: float = 600
     most_reply_bytes: int = 4 * MIB
     most_replies_bytes: int = 64 * MIB
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fetched:
-    """A file that came whole."""
-
-    size: int
-    sha1: str
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,16 +145,16 @@ class Transport:
         if name != LOG_NAME and not SHA1.fullmatch(name):
             raise BadInput(f"{quote(name)} is neither a SHA-1 nor {LOG_NAME}")
         try:
-            return await self._fetch(parse_address(url), name, _Download(write, most_bytes))
+            return await self._fetch(parse_address(url), name, Download(write, most_bytes))
         except (ProtocolError, Unreachable, HostExhausted) as err:
             problem = _named(err, f"{url}: file {name}")
         raise problem
 
-    async def _fetch(self, address: Address, name: str, download: "_Download") -> Fetched:
+    async def _fetch(self, address: Address, name: str, download: Download) -> Fetched:
         request = _request(address, f"GET {address.path}/filecache/{name} HTTP/1.1")
         conversation = Exchange(request, download, self._file_buffer)
         await self._exchange(address, conversation, self._limits.fetch_s)
-        return download.finish(name)
+        return download.finish(None if name == LOG_NAME else name)
 
     async def _call(self, url: str, call: "_Call", parse: Callable[[object], Answer]) -> Answer:
         try:
@@ -177,7 +168,7 @@ class Transport:
         body = encode_call(call.method, call.params)
         head = f"POST {address.path}/rpc HTTP/1.1\r\nContent-Type: text/xml"
         request = _request(address, f"{head}\r\nContent-Length: {len(body)}") + body
-        reply = _Reply(self._limits.most_reply_bytes)
+        reply = Reply(self._limits.most_reply_bytes)
         conversation = Exchange(request, reply, self._buffer, self._memory)
         await self._exchange(address, conversation, call.seconds)
         return reply.body
@@ -195,55 +186,6 @@ class _Call:
     method: str
     seconds: float
     params: Sequence[object] = ()
-
-
-class _Reply:
-    """Keeps a reply's body."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.body = bytearray()
-
-    def begin(self, length: int | None) -> None:
-        if length is not None and length > self.most_bytes:
-            raise TooLarge(f"the reply has {length} bytes; {self.most_bytes} are the most")
-
-    def take(self, data: bytes) -> None:
-        self.body += data
-
-
-class _Download:
-    """Writes a file as it comes, and sums it."""
-
-    def __init__(self, write: Callable[[bytes], object], most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self._write = write
-        self._length = 0
-        self._size = 0
-        self._sha1 = hashlib.sha1(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
-
-    def begin(self, length: int | None) -> None:
-        if length is None:
-            raise ProtocolError("the response has no Content-Length")
-        if length > self.most_bytes:
-            raise TooLarge(f"it has {length} bytes; {self.most_bytes} are the most")
-        self._length = length
-
-    def take(self, data: bytes) -> None:
-        self._write(data)
-        self._size += len(data)
-        self._sha1.update(data)
-        self._sha256.update(data)
-
-    def finish(self, name: str) -> Fetched:
-        """Look whether it is the file that was meant. Raises ProtocolError."""
-        sha1 = self._sha1.hexdigest()
-        if self._size != self._length:
-            raise ProtocolError(f"it has {self._size} bytes, not {self._length}")
-        if name not in {LOG_NAME, sha1}:
-            raise ProtocolError(f"its content has another SHA-1, {sha1}")
-        return Fetched(size=self._size, sha1=sha1, sha256=self._sha256.hexdigest())
 
 
 def _request(address: Address, head: str) -> bytes:
@@ -264,9 +206,36 @@ def _hide(text: str, secrets: Sequence[str]) -> str:
 
 
 def run_calls(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run what calls daemons, on the loop that takes least of it."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+    """Run what calls daemons, on the loop that takes least of it.
+
+    What a signal's handler raises ends it: uvloop by itself would log that, and go on.
+    """
+    stops: list[BaseException] = []
+
+    async def run() -> Answer:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            raised = context.get("exception")
+            if task is None or raised is None or isinstance(raised, Exception):
+                loop.default_exception_handler(context)
+            else:
+                stops.append(raised)
+                task.cancel()
+
+        loop.set_exception_handler(note)
+        return await work
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            answer = runner.run(run())
+    except asyncio.CancelledError:
+        if not stops:
+            raise
+    else:
+        if not stops:
+            return answer
+    raise stops[0]
 
 
 def raise_file_limit() -> None:
