@@ -198,6 +198,16 @@ def test_as_many_files_as_may_be_come_through(modern: Daemon) -> None:
     assert run(ask(Transport.status, modern.url)).files == files
 
 
+@pytest.mark.parametrize(("starts", "after"), [(True, "BUILDING"), (False, "IDLE")])
+def test_only_the_next_status_tells_what_an_unanswered_build_does(
+    modern: Daemon, starts: bool, after: str
+) -> None:
+    modern.default_job = Job(starts=starts, reply="none", polls=None)
+    with pytest.raises(Unreachable, match=r"build: no whole answer within 0\.1 s"):
+        run(ask(lambda t, url: t.build(url, order(modern)), modern.url, call_s=0.1))
+    assert run(ask(Transport.status, modern.url)).state == after
+
+
 # Who does not answer
 
 
