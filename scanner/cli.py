@@ -7,6 +7,7 @@ from scanner.verbs import build_cli, daemon_cli, queue_cli
 from scanner.verbs.groups import main
 from scanner.verbs.options import secrets_option, with_settings
 
+__all__ = ["main"]
 # Each adds its verbs to their groups, below `main`.
 MODULES = (build_cli, daemon_cli, queue_cli)
 # Longer than a daemon may take to fetch a file.

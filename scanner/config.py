@@ -34,6 +34,7 @@ class Scanner:
     parallel_fetches: Count = 128
     parallel_collects: Count = 16
     lease_s: Seconds = 90
+    wave_s: Seconds = 1
     # When something is given up.
     silent_s: Seconds = 300
     recount_s: Seconds = 60

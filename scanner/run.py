@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb, format_url
@@ -17,12 +18,16 @@ from farmhand.wording import unknown
 from scanner import operator_queries, queries
 from scanner.collect import Collector
 from scanner.preview import preview
+from scanner.progress import progress_bar
 from scanner.publish import Publisher
 from scanner.report import Report, make_samples, print_report, report_to_json
 from scanner.scan import Scan
 from scanner.settings import Settings
 from scanner.steps import LeaseClock, Steps
 from scanner.transport import Limits, Transport, run_calls
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 log = logging.getLogger("scanner")
 # For what is written after the last answer.
@@ -49,12 +54,19 @@ def scan_once(
             # Fetching lasts minutes; it needs no lock, for each daemon has its lease.
             scan.finished_scanning = stack.close
             scan.takes_jobs = takes_jobs
-            report = run_calls(scan.run(only))
+            with progress_bar(_console()) as scan.progress:
+                report = run_calls(scan.run(only))
             with database.begin() as connection:
                 queue = operator_queries.count_queue(connection)
                 queries.prune(connection)
             record.result = _finish(run, settings, report, queue)
     return record.result
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 def _check_names(database: FarmDb, only: Sequence[str]) -> None:

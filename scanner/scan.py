@@ -32,13 +32,16 @@ from scanner.steps import (
 )
 from scanner.store import StoreTrouble
 
-WAVE_S = 1.0
 log = logging.getLogger("scanner")
 Step = Coroutine[Any, Any, Done]
 
 
 def do_nothing() -> None:
     """Go on."""
+
+
+def show_nothing(_done: int, _of: int) -> None:
+    """Let nobody see how far it is."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -56,6 +59,7 @@ class Scan:
     publisher: Publisher
     finished_scanning: Callable[[], None] = do_nothing
     takes_jobs: bool = True
+    progress: Callable[[int, int], None] = show_nothing
     report: Report = field(default_factory=Report)
     under_way: dict[asyncio.Task[Done], int | None] = field(default_factory=dict)
     lasting: set[asyncio.Task[Done]] = field(default_factory=set)
@@ -82,13 +86,14 @@ class Scan:
 
     async def _wave(self) -> None:
         """Wait until all is done, or a while; settle what is."""
-        done, _ = await asyncio.wait(self.under_way, timeout=WAVE_S)
+        done, _ = await asyncio.wait(self.under_way, timeout=self.limits.wave_s)
         for task in done:
             del self.under_way[task]
             self.lasting.discard(task)
         results = [result for task in done if (result := self._result_of(task)) is not None]
         if results or not self.steps.clock.is_fresh():
             self._settle(results)
+        self.progress(len(self.report.verdicts), len(self.report.names))
         if set(self.under_way) <= self.lasting:
             self._release_idle()
             self.finished_scanning()

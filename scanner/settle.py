@@ -228,7 +228,14 @@ def settle_abort(
 def settle_clean(daemon: Daemon) -> Next:
     """Write that a daemon is clean: it may take another job at once."""
     row = replace(
-        daemon, clean=True, abort_sent_at=None, failing_since=None, counted_at=None, last_error=None
+        daemon,
+        clean=True,
+        abort_sent_at=None,
+        failing_since=None,
+        counted_at=None,
+        last_error=None,
+        last_state=DaemonState.IDLE.value,
+        last_cookie=None,
     )
     return Next(daemon=row, verdict=Verdict(action=Action.READY, reason="was cleaned"))
 
@@ -249,7 +256,14 @@ def settle_started(daemon: Daemon, now: datetime) -> Next:
     verdict = Verdict(action=Action.FOLLOW, reason="took the job")
     if daemon.job is None:
         return Next(daemon=daemon, verdict=verdict)
-    row = replace(daemon, fetching_until=None, failure_count=0, not_before=None)
+    row = replace(
+        daemon,
+        fetching_until=None,
+        failure_count=0,
+        not_before=None,
+        last_state=DaemonState.BUILDING.value,
+        last_cookie=daemon.job.cookie,
+    )
     job = replace(daemon.job, started_at=now, log_moved_at=now)
     return Next(daemon=row, verdict=verdict, change=_keep(daemon, job))
 

@@ -149,7 +149,7 @@ builds = Table(
     Column("failure_count", Integer, nullable=False, server_default="0"),
     # How often a daemon lost it.
     Column("lost_count", Integer, nullable=False, server_default="0"),
-    # When its manifest was written and the command run; and the run that does it, as long as it may.
+    # When its manifest was written and the command run; the run that does it, as long as it may.
     Column("published_at", UtcDateTime),
     Column("publisher", Name),
     Column("publish_until", UtcDateTime),

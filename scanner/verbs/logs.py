@@ -4,6 +4,7 @@ import gzip
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from scanner.verbs.builds import read_build
 
 FOLLOW_S = 2.0
 CHUNK = 2**16
+MOST_AT_ONCE = 2**24
+MOST_LOG = 2**32
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 Span = tuple[int, int | None]
 
@@ -49,13 +52,14 @@ def print_log(run: Run, settings: Settings, build_id: int, span: Span, *, follow
             return Result()
         if row["queue"] is None:
             raise FarmError(f"build {build_id} has no log: it is {row['state']}")
-        data = b"" if url is None else run_calls(_read_running(url, row))
-        piece = cut(data, (start, most))
-        print_text(escape(piece))
+        part = LogPart(start, most)
+        if url is not None:
+            run_calls(_read_running(url, row, part))
+        print_text(escape(bytes(part.data)))
         if not follow:
             return Result()
-        start = (max(0, len(data) + start) if start < 0 else start) + len(piece)
-        most = None if most is None else most - len(piece)
+        start = part.end
+        most = None if most is None else most - len(part.data)
         if run.remaining_s() <= FOLLOW_S or most == 0:
             return Result()
         time.sleep(FOLLOW_S)
@@ -65,18 +69,40 @@ def _url_of(daemons: list[dict[str, Any]], name: str | None) -> str | None:
     return next((each["url"] for each in daemons if each["daemon"] == name), None)
 
 
-async def _read_running(url: str, row: Mapping[str, Any]) -> bytes:
+class LogPart:
+    """Takes a log as it comes, and keeps a part of it: from `start` on, or so many of the last."""
+
+    def __init__(self, start: int, most: int | None) -> None:
+        self.data = bytearray()
+        self._start = start
+        self._most = MOST_AT_ONCE if most is None else min(most, MOST_AT_ONCE)
+        self._seen = 0
+
+    @property
+    def end(self) -> int:
+        """Where the next part begins."""
+        began = max(0, self._seen + self._start) if self._start < 0 else self._start
+        return began + len(self.data)
+
+    def write(self, data: bytes) -> None:
+        """Take the next piece."""
+        before, self._seen = self._seen, self._seen + len(data)
+        if self._start < 0:
+            self.data += data
+            del self.data[: max(0, len(self.data) + self._start)]
+            return
+        self.data += data[max(0, self._start - before) :]
+        del self.data[self._most :]
+
+
+async def _read_running(url: str, row: Mapping[str, Any], part: LogPart) -> None:
     """Fetch what a daemon has of a running build's log; nothing if it has none."""
-    pieces: list[bytes] = []
     transport = Transport(Limits())
     status = await transport.status(url)
     if not (status.cookie or "").startswith(f"{row['build']}-"):
-        return b""
-    try:
-        await transport.fetch(url, LOG_NAME, pieces.append, most_bytes=2**28)
-    except FileMissing:
-        return b""
-    return b"".join(pieces)
+        return
+    with suppress(FileMissing):
+        await transport.fetch(url, LOG_NAME, part.write, most_bytes=MOST_LOG)
 
 
 def read_stored(path: Path, span: Span) -> Iterator[bytes]:
@@ -99,17 +125,6 @@ def _length(path: Path) -> int:
 
 def _reader(file: gzip.GzipFile) -> Callable[[], bytes]:
     return lambda: file.read(CHUNK)
-
-
-def cut(data: bytes, span: Span) -> bytes:
-    """Cut bytes out of a log.
-
-    >>> cut(b"0123456789", (2, 3)), cut(b"0123456789", (-2, None))
-    (b'234', b'89')
-    """
-    start, most = span
-    start = max(0, len(data) + start) if start < 0 else start
-    return data[start:] if most is None else data[start : start + most]
 
 
 def escape(data: bytes) -> str:

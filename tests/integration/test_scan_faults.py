@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from xmlrpc.client import Fault
 
 import pytest
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from farmhand.tables.builds import builds
 from tests.daemon_attacks import hang
 from tests.daemon_server import encode_reply, http_response
+from tests.journal import wait_until
 from tests.processes import Command
 from tests.scan_farm import Daemon, Era, Job, ScanFarm
 
@@ -158,14 +158,6 @@ def wait_for_lock(farm: ScanFarm) -> dict[str, list[dict[str, str]]]:
         assert time.monotonic() < deadline
     document: dict[str, list[dict[str, str]]] = done.json
     return document
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    """Wait for what another process does; it must come soon."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)
 
 
 # Slow, wrong, hostile

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.logfile import LogFile
-from scanner.verbs.logs import cut, escape, read_stored
+from scanner.verbs.logs import LogPart, escape, read_stored
 
 
 def store(path: Path, pieces: list[bytes], head: int, tail: int) -> bytes:
@@ -49,11 +49,29 @@ def test_the_same_log_is_the_same_file(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-@pytest.mark.parametrize("span", [(0, None), (3, None), (3, 4), (-4, None), (-4, 2), (99, None)])
-def test_a_stored_log_is_read_from_any_byte(tmp_path: Path, span: tuple[int, int | None]) -> None:
+SPANS = {
+    (0, None): b"0123456789",
+    (3, None): b"3456789",
+    (3, 4): b"3456",
+    (-4, None): b"6789",
+    (-99, None): b"0123456789",
+    (99, None): b"",
+}
+
+
+@pytest.mark.parametrize(("span", "expected"), SPANS.items())
+def test_a_log_is_read_from_any_byte_stored_or_not(
+    tmp_path: Path, span: tuple[int, int | None], expected: bytes
+) -> None:
     whole = b"0123456789"
     store(tmp_path / "log", [whole], 100, 100)
-    assert b"".join(read_stored(tmp_path / "log", span)) == cut(whole, span)
+    assert b"".join(read_stored(tmp_path / "log", span)) == expected
+    part = LogPart(*span)
+    for size in range(0, 10, 3):
+        part.write(whole[size : size + 3])
+    assert bytes(part.data) == expected
+    if span[0] <= 10 and span[1] is None:
+        assert part.end == 10
 
 
 def test_what_a_terminal_would_obey_is_shown_escaped() -> None:
