@@ -32,7 +32,7 @@ class Scanner:
     call_s: Seconds = 30
     fetch_s: Seconds = 600
     parallel_fetches: Count = 128
-    parallel_collects: Count = 16
+    parallel_collects: Count = 32
     lease_s: Seconds = 90
     wave_s: Seconds = 1
     # When something is given up.

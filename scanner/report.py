@@ -66,6 +66,8 @@ def tell(report: Report, following: Next) -> None:
     if verdict.rescued:
         report.rescued += 1
         log.warning("Builder '%s' rescued from '%s'", daemon.name, verdict.reason)
+    elif following.then is Action.COLLECT:
+        log.debug("%s: is collected from: %s", daemon.name, verdict.reason)
     elif verdict.reason == BUILDERFAIL_NOTES:
         log.warning("***** %s has failed *****", daemon.name)
     elif verdict.critical:

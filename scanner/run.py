@@ -51,7 +51,7 @@ def scan_once(
         _check_names(database, only)
         with recorded(database, run) as record:
             scan = _make_scan(run, settings, database)
-            # Fetching lasts minutes; it needs no lock, for each daemon has its lease.
+            # Files take minutes; they need no lock, for each daemon has its lease.
             scan.finished_scanning = stack.close
             scan.takes_jobs = takes_jobs
             with progress_bar(_console()) as scan.progress:

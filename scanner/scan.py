@@ -48,8 +48,9 @@ def show_nothing(_done: int, _of: int) -> None:
 class Scan:
     """A scan under way.
 
-    `finished_scanning` is called once only files are being fetched and builds published: from then
-    on another scan of this host may begin. `takes_jobs` is False where nothing is to be dispatched.
+    `finished_scanning` is called once only files are under way, to daemons or from them, and builds
+    are published: from then on another scan of this host may begin, for what takes long has its
+    lease. `takes_jobs` is False where nothing is to be dispatched.
     """
 
     database: FarmDb
@@ -165,7 +166,8 @@ class Scan:
         daemon, verdict = following.daemon, following.verdict
         status = result.seen.status if isinstance(result, Observed) and result.seen else None
         if following.then is Action.COLLECT and daemon.job is not None and status is not None:
-            self._begin(self.steps.collect(daemon, daemon.job, status, verdict), daemon.id)
+            collect = self.steps.collect(daemon, daemon.job, status, verdict)
+            self._begin(collect, daemon.id, lasting=True)
         elif following.then is Action.ABORT:
             self._begin(self.steps.abort(daemon, verdict.stop_reason), daemon.id)
         elif following.then is Action.CLEAN:
@@ -179,7 +181,7 @@ class Scan:
             queries.let_go(connection, self.hold, keep)
 
     def _release_idle(self) -> None:
-        """Keep only the daemons that fetch files: the next scan may have all others."""
+        """Keep only the daemons of which files are under way: the next scan may have all others."""
         if self.ready:
             self.ready.clear()
             self._let_go(self._busy())

@@ -179,6 +179,7 @@ class ScanFarm:
     def orphan(self) -> None:
         """Let the leases of runs that were killed lapse."""
         self.age("daemons", "owned_until", 1)
+        self.age("builds", "publish_until", 1)
 
 
 @contextmanager

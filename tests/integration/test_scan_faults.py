@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import time
+from functools import partial
 from xmlrpc.client import Fault
 
 import pytest
 import sqlalchemy as sa
 
 from farmhand.tables.builds import builds
-from tests.daemon_attacks import hang
+from tests.daemon_attacks import drip, hang
 from tests.daemon_server import encode_reply, http_response
 from tests.journal import wait_until
 from tests.processes import Command
@@ -164,6 +165,23 @@ def test_while_a_daemon_fetches_the_next_scan_looks_at_all_others(bobs: ScanFarm
     bobs.origin.frozen = False
     assert first.finish(PATIENCE_S).code == 0
     assert len(slow.called("build")) == 1
+
+
+def test_a_log_that_comes_drop_by_drop_keeps_nobody_waiting(bobs: ScanFarm) -> None:
+    slow = bobs.add_daemon("slow")
+    slow.default_job = Job(polls=0)
+    build = bobs.add_build()
+    bobs.scan()
+    bobs.add_daemon("other", manual=True)
+    slow.attack("file", partial(drip, b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x"))
+    first = bobs.start("scan")
+    wait_until(lambda: any("buildlog" in line for line, _ in slow.requests))
+    wait_until(lambda: bobs.daemon_row("other")["owner"] is None)
+    second = wait_for_lock(bobs)
+    assert [each["daemon"] for each in second["daemons"]] == ["other"]
+    bobs.sockets.deafen(slow)
+    assert first.finish(PATIENCE_S).code == 0
+    assert bobs.build(build)["state"] == "building"
 
 
 def wait_for_lock(farm: ScanFarm) -> dict[str, list[dict[str, str]]]:
