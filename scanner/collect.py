@@ -16,6 +16,9 @@ from scanner.store import Store, sum_file, writing
 from scanner.transport import LOG_NAME, Transport
 from scanner.wire import Status
 
+# The one type of builds whose results' names may have a "/".
+WITH_DIRECTORIES = "ci"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredFile:
@@ -58,6 +61,8 @@ class Collector:
                 f"{url}: the build left {len(wanted)} files; "
                 f"{self.limits.build_most_files} are the most (build_most_files)"
             )
+        if job.build_type != WITH_DIRECTORIES and any("/" in name for name in wanted):
+            raise ProtocolError(f'{url}: only a build of type "{WITH_DIRECTORIES}" has directories')
         with self.store.staging(job.cookie) as directory:
             log, log_bytes = await self._fetch_log(url, job, verdict, directory)
             files: dict[str, StoredFile] = {}

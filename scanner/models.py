@@ -78,6 +78,7 @@ class Job:
     abort_sent_at: datetime | None = None
     failure_count: int = 0
     lost_count: int = 0
+    build_type: str | None = None
 
     @property
     def cookie(self) -> str:

@@ -86,9 +86,10 @@ def let_go(connection: Connection, hold: Hold, busy: Collection[int]) -> None:
 def read_daemons(connection: Connection, which: sa.ColumnElement[bool]) -> dict[int, Daemon]:
     """Read daemons with their jobs: id → daemon."""
     job = [column.label(f"job_{column.name}") for column in build_queue.c]
-    more = (builds.c.failure_count, builds.c.lost_count, builds.c.source, builds.c.version)
+    names = ("failure_count", "lost_count", "source", "version", "build_type")
+    more = [builds.c[name].label(f"build_{name}") for name in names]
     statement = (
-        sa.select(daemons, *job, *(column.label(f"build_{column.name}") for column in more))
+        sa.select(daemons, *job, *more)
         .select_from(
             daemons.outerjoin(build_queue, build_queue.c.daemon_id == daemons.c.id).outerjoin(
                 builds, builds.c.id == build_queue.c.build_id
@@ -139,6 +140,7 @@ def _to_job(row: Any) -> Job:
         abort_sent_at=row.job_abort_sent_at,
         failure_count=row.build_failure_count,
         lost_count=row.build_lost_count,
+        build_type=row.build_build_type,
     )
 
 

@@ -288,6 +288,21 @@ def test_too_many_or_too_large_results_are_refused(bobs: ScanFarm) -> None:
     assert "are the most" in bobs.daemon_row()["last_error"]
 
 
+def test_only_a_build_of_type_ci_has_directories_and_they_are_only_names(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(files={"logs/all": b"x"}, polls=0)
+    plain = bobs.add_build()
+    bobs.scan()
+    bobs.scan()
+    assert "has directories" in bobs.daemon_row()["last_error"]
+    bobs.run("queue", "cancel", str(plain))
+    bobs.scan_until_ended(plain)
+    build = bobs.add_build("other", build_type="ci")
+    bobs.scan_until_ended(build)
+    result = bobs.manifest(build)["artifacts"][1]
+    assert (result["name"], result["path"]) == ("logs/all", f"files/2d/{result['sha256']}")
+
+
 @pytest.mark.parametrize("era", [Era.LIST, Era.DICT], ids=lambda era: era.value)
 def test_a_rejected_build_is_aborted_cleaned_and_queued_as_a_new_one(
     bobs: ScanFarm, era: Era
