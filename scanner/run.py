@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb, format_url
@@ -25,9 +25,6 @@ from scanner.scan import Scan
 from scanner.settings import Settings
 from scanner.steps import LeaseClock, Steps
 from scanner.transport import Limits, Transport, run_calls
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 log = logging.getLogger("scanner")
 # For what is written after the last answer.
@@ -54,19 +51,13 @@ def scan_once(
             # Files take minutes; they need no lock, for each daemon has its lease.
             scan.finished_scanning = stack.close
             scan.takes_jobs = takes_jobs
-            with progress_bar(_console()) as scan.progress:
+            with progress_bar(sys.stderr) as scan.progress:
                 report = run_calls(scan.run(only))
             with database.begin() as connection:
                 queue = operator_queries.count_queue(connection)
                 queries.prune(connection)
             record.result = _finish(run, settings, report, queue)
     return record.result
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=True)
 
 
 def _check_names(database: FarmDb, only: Sequence[str]) -> None:

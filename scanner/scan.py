@@ -19,6 +19,7 @@ from scanner.config import Scanner
 from scanner.dispatch import choose, warn_of_chroots
 from scanner.judge import judge_result
 from scanner.models import Action, Fate, Next
+from scanner.progress import show_nothing
 from scanner.publish import Publisher
 from scanner.report import Report, tell
 from scanner.steps import (
@@ -38,10 +39,6 @@ Step = Coroutine[Any, Any, Done]
 
 def do_nothing() -> None:
     """Go on."""
-
-
-def show_nothing(_done: int, _of: int) -> None:
-    """Let nobody see how far it is."""
 
 
 @dataclass(kw_only=True, slots=True)
