@@ -100,12 +100,25 @@ def build_log(run: Run, build_id: int, start: int, most: int | None, **options: 
 
 @farm_command(build, "files", command="scanner", changes=False)
 @build_argument
+@click.argument("name", required=False)
+@click.option("--from", "start", type=int, default=0, help="From this byte; below 0: so many last.")
+@click.option("--bytes", "most", type=click.IntRange(min=0), help="At most so many.")
 @secrets_option
-def build_files(run: Run, build_id: int, **options: Any) -> Result:
-    """List what a build made, and where each file is."""
-    from scanner.verbs.builds import list_files
+def build_files(
+    run: Run, build_id: int, name: str | None, start: int, most: int | None, **options: Any
+) -> Result:
+    """List a build's files, and where each is; with NAME write what is in that result to stdout.
 
-    return list_files(run, with_settings(run, options), build_id)
+    \b
+    Example:
+      scanner build files 17 hello_1.0-1_i386.deb > hello_1.0-1_i386.deb
+    """
+    from scanner.verbs.files import list_files, write_file
+
+    settings = with_settings(run, options)
+    if name is None:
+        return list_files(run, settings, build_id)
+    return write_file(settings, (build_id, name), (start, most))
 
 
 @farm_command(build, "retry", command="scanner", changes=True)

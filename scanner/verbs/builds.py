@@ -104,16 +104,6 @@ def read_build(connection: Connection, build_id: int) -> Mapping[str, Any]:
     return row
 
 
-def list_files(run: Run, settings: Settings, build_id: int) -> Result:
-    """List what a build made."""
-    with settings.open_database(reading=True).begin() as connection:
-        read_build(connection, build_id)
-        rows = queries.list_files(connection, build_id)
-    root = settings.store.root
-    shown = [{**row, "path": str(root / row["path"]) if row["path"] else None} for row in rows]
-    return show_rows(run, shown, ("role", "name", "size", "sha256", "path"), "no files")
-
-
 def list_history(run: Run, settings: Settings, build_id: int) -> Result:
     """List where a build has been."""
     with settings.open_database(reading=True).begin() as connection:

@@ -116,6 +116,11 @@ def test_what_a_build_made_is_listed_with_its_place(bobs: ScanFarm) -> None:
     assert (made["role"], made["name"], made["size"]) == ("result", "hello.deb", 9)
     assert Path(made["path"]).read_bytes() == b"a package"
     assert (source["role"], source["path"]) == ("source", None)
+    files = ("build", "files", str(build))
+    assert bobs.run(*files, "hello.deb").out == "a package"
+    assert bobs.run(*files, "hello.deb", "--from", "2", "--bytes", "4").out == "pack"
+    assert bobs.run(*files, "hello.deb", "--from", "-3").out == "age"
+    assert 'did you mean "hello.deb"?' in bobs.run(*files, "helo.deb").err
     (attempt,) = lines(bobs.run("build", "history", str(build), "--json").out)
     assert (attempt["cookie"], attempt["state"], attempt["reason"]) == (f"{build}-1", "ended", "OK")
 
