@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.bulk import ids_of, rows_of
-from farmhand.db import db_now, read_clock
+from farmhand.db import db_now, insert_missing, read_clock
 from farmhand.tables.builds import (
     attempts,
     build_files,
@@ -109,7 +109,8 @@ def renew_used_ids(connection: Connection) -> None:
         connection.execute(build_queue.delete().where(build_queue.c.id.in_(ids)))
         kept = ("build_id", "status", "score", "processor_id", "queued_at", "not_before")
         connection.execute(
-            build_queue.insert(), [{name: getattr(row, name) for name in kept} for row in rows]
+            insert_missing(build_queue, connection.dialect),  # another scan may have done it
+            [{name: getattr(row, name) for name in kept} for row in rows],
         )
 
 

@@ -10,7 +10,7 @@ from xmlrpc.client import Fault
 import pytest
 import sqlalchemy as sa
 
-from farmhand.tables.builds import builds
+from farmhand.tables.builds import attempts, builds
 from tests.daemon_attacks import drip, hang
 from tests.daemon_server import encode_reply, http_response
 from tests.journal import wait_until
@@ -427,6 +427,24 @@ def test_a_database_that_goes_away_in_the_middle_costs_no_result(bobs: ScanFarm)
     bobs.scan_until_ended(build)
     assert bobs.log(build) == b"building\ndone\n"
     assert len([row for row in bobs.rows("attempts") if row["state"] == "ended"]) == 1
+
+
+def test_a_number_that_a_daemon_has_heard_of_is_never_given_again(scans: ScanFarm) -> None:
+    daemon = scans.add_daemon()
+    build = scans.add_build()
+    with scans.engine.begin() as connection:  # as after a backup of the queue came back
+        connection.execute(
+            attempts.insert().values(
+                build_id=build,
+                queue_id=1,
+                daemon_name="bob",
+                state="ended",
+                began_at=sa.func.now(),
+                ended_at=sa.func.now(),
+            )
+        )
+    scans.scan_until_ended(build)
+    assert [params[0] for params in daemon.called("build")] == [f"{build}-2"]
 
 
 # The command
