@@ -4,10 +4,9 @@ What a daemon says of a build counts only under the cookie that this daemon was 
 the database says that it has that job. Everything else is aborted or cleaned, never collected.
 """
 
-import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from scanner.blame import judge
 from scanner.config import Scanner
 from scanner.models import (
     ENDINGS,
@@ -20,33 +19,11 @@ from scanner.models import (
     StopReason,
     Verdict,
 )
+from scanner.rescue import quote_cookie, rescue_reason
 from scanner.wire import DaemonState, Status
 
-COOKIE = re.compile(r"([1-9][0-9]{0,17})-([1-9][0-9]{0,17})", re.ASCII)
 ABORTING_TAIL = "Waiting for slave process to be terminated"
 BUILDERFAIL_NOTES = "Builder returned BUILDERFAIL when asked for its status"
-
-
-def parse_cookie(cookie: str | None) -> tuple[int, int] | None:
-    """Read `<build id>-<queue id>`; None for anything else.
-
-    >>> parse_cookie("12-7"), parse_cookie("1-1-1"), parse_cookie("٣-1")
-    ((12, 7), None, None)
-    """
-    found = COOKIE.fullmatch(cookie or "")
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def find_pairs(
-    observed: Iterable[tuple[Daemon, Observation | None]],
-) -> list[tuple[int, int]]:
-    """List the cookies that daemons without a job have, as far as they can be ours."""
-    pairs = (
-        parse_cookie(seen.status.cookie)
-        for daemon, seen in observed
-        if daemon.job is None and seen is not None and seen.status is not None
-    )
-    return [pair for pair in pairs if pair is not None]
 
 
 def classify(
@@ -80,31 +57,6 @@ def find_strange(job: Job, *, moved: bool, now: datetime, limits: Scanner) -> St
     if not moved and now - moved_at > timedelta(seconds=limits.log_silent_s):
         return StopReason.SILENT
     return None
-
-
-def rescue_reason(daemon: Daemon, cookie: str | None, known: Known) -> str | None:
-    """Say why a cookie is not of a job of this daemon; None when it is of one that has ended.
-
-    The words are the original's where it had some.
-    """
-    parts = parse_cookie(cookie)
-    if parts is None:
-        return f"{_tell(cookie)}: Malformed job identifier"
-    build_id, queue_id = parts
-    if build_id not in known.builds:
-        return f"{cookie}: The object Build by the ID {build_id} does not exist"
-    if queue_id not in known.attempts:
-        return f"{cookie}: The object BuildQueue by the ID {queue_id} does not exist"
-    its_build, its_daemon, ended = known.attempts[queue_id]
-    if its_build != build_id:
-        return f"{cookie}: Job build entry mismatch"
-    if its_daemon != daemon.id:
-        return f"{cookie}: Job was given to another builder"
-    return None if ended else f"{cookie}: Job was taken back"
-
-
-def _tell(cookie: str | None) -> str:
-    return "no cookie" if cookie is None else ascii(cookie)[1:-1][:128]
 
 
 def _sweep(status: Status) -> Action | None:
@@ -174,7 +126,7 @@ def _classify_busy(
     if status.state is DaemonState.IDLE:
         return _release(job, "builder forgot about build", lost=True)
     if status.cookie != job.cookie:
-        reason = f"has another job ({_tell(status.cookie)}) instead of {job.cookie}"
+        reason = f"has another job ({quote_cookie(status.cookie)}) instead of {job.cookie}"
         return _release(job, reason, lost=True, then=_sweep(status))
     match status.state:
         case DaemonState.BUILDING:
@@ -182,9 +134,9 @@ def _classify_busy(
         case DaemonState.ABORTING:
             return _classify_aborting(daemon, now, limits)
         case DaemonState.ABORTED:
-            return _classify_aborted(job, status)
+            return _classify_aborted(daemon, job, status, limits)
         case DaemonState.WAITING:
-            return _classify_waiting(daemon, job, status)
+            return _classify_waiting(daemon, job, status, limits)
 
 
 def _classify_building(job: Job, status: Status, now: datetime, limits: Scanner) -> Verdict:
@@ -232,7 +184,7 @@ def _classify_aborting(daemon: Daemon, now: datetime, limits: Scanner) -> Verdic
     return verdict
 
 
-def _classify_aborted(job: Job, status: Status) -> Verdict:
+def _classify_aborted(daemon: Daemon, job: Job, status: Status, limits: Scanner) -> Verdict:
     """Judge the end of a build that was aborted, by us or by somebody else."""
     then = _sweep(status)
     if job.is_cancelled or job.stop_reason is StopReason.TOO_LONG:
@@ -243,18 +195,22 @@ def _classify_aborted(job: Job, status: Status) -> Verdict:
         )
     if job.stop_reason is StopReason.SILENT:
         reason = "was stopped: its log had ended"
+        counts = daemon.failure_count + 1, job.failure_count + 1
+        if judge(*counts, retry=False, limits=limits).fail_job:
+            state = BuildState.FAILED
+            return Verdict(
+                action=Action.COLLECT, reason=reason, state=state, then=then, log_required=False
+            )
         return Verdict(action=Action.REQUEUE, reason=reason, then=then, blamed=True)
     return _release(job, "was aborted, and not by us", lost=True, then=then)
 
 
-def _classify_waiting(daemon: Daemon, job: Job, status: Status) -> Verdict:
+def _classify_waiting(daemon: Daemon, job: Job, status: Status, limits: Scanner) -> Verdict:
     said = status.build_status or ""
-    if said == "ABORTED":
-        return _classify_aborted(job, status)
-    if job.is_cancelled:
-        return _classify_aborted(job, status)
+    stopped = said == "BUILDERFAIL" and job.stop_reason is not None
+    if said == "ABORTED" or job.is_cancelled or stopped:
+        return _classify_aborted(daemon, job, status, limits)
     if said in ENDINGS:
-        state = ENDINGS[said]
         reason = {
             "DEPFAIL": f"***** {daemon.name} is MANUALDEPWAIT *****",
             "CHROOTFAIL": f"***** {daemon.name} is CHROOTWAIT *****",
@@ -262,18 +218,29 @@ def _classify_waiting(daemon: Daemon, job: Job, status: Status) -> Verdict:
         return Verdict(
             action=Action.COLLECT,
             reason=reason,
-            state=state,
+            state=ENDINGS[said],
             then=Action.CLEAN,
             critical=said in {"DEPFAIL", "CHROOTFAIL"},
         )
     if said == "BUILDERFAIL":
-        if job.stop_reason is not None:
-            return _classify_aborted(job, status)
-        return Verdict(action=Action.DISABLE, reason=BUILDERFAIL_NOTES)
+        return _classify_broken(job, limits)
     if said == "GIVENBACK":
         reason = "was given back"
         return Verdict(action=Action.REQUEUE, reason=reason, then=Action.CLEAN, lost=True, score=0)
     return Verdict(action=Action.MISS, reason=f"says {said}, which nobody knows", critical=True)
+
+
+def _classify_broken(job: Job, limits: Scanner) -> Verdict:
+    """Judge a daemon that broke down under a job; one that does that to each ends, with its log."""
+    if job.failure_count + 1 < limits.job_failures:
+        return Verdict(action=Action.DISABLE, reason=BUILDERFAIL_NOTES)
+    return Verdict(
+        action=Action.COLLECT,
+        reason=BUILDERFAIL_NOTES,
+        state=BuildState.FAILED,
+        log_required=False,
+        disables=True,
+    )
 
 
 def read_tail(status: Status) -> str:

@@ -166,6 +166,7 @@ class Verdict:
 
     `state` is what the build ends in, for COLLECT and END. `then` is done after the job's fate is
     written: ABORT or CLEAN. `blamed`: the failure counts for daemon and job, and the counts decide.
+    `disables`: once its log is collected, the daemon is disabled.
     """
 
     action: Action
@@ -179,6 +180,7 @@ class Verdict:
     score: int | None = None
     stop_reason: StopReason | None = None
     log_required: bool = True
+    disables: bool = False
 
 
 class Fate(StrEnum):

@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from farmhand.db import FarmDb, read_clock
 from farmhand.tables.builds import daemons
 from scanner import dispatch_queries, queries
-from scanner.classify import classify, find_pairs
+from scanner.classify import classify
 from scanner.config import Scanner
 from scanner.dispatch import choose, warn_of_chroots
 from scanner.models import Action
 from scanner.report import Report, tell
+from scanner.rescue import find_pairs
 from scanner.settle import follow
 from scanner.steps import Steps
 

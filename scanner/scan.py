@@ -14,7 +14,6 @@ from typing import Any
 
 from farmhand.db import FarmDb
 from scanner import dispatch_queries, queries, result_queries
-from scanner.classify import find_pairs
 from scanner.config import Scanner
 from scanner.dispatch import choose, warn_of_chroots
 from scanner.judge import judge_result
@@ -22,6 +21,7 @@ from scanner.models import Action, Fate, Next
 from scanner.progress import show_nothing
 from scanner.publish import Publisher
 from scanner.report import Report, tell
+from scanner.rescue import find_pairs
 from scanner.steps import (
     Collected,
     Done,

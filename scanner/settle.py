@@ -248,7 +248,8 @@ def settle_collected(daemon: Daemon, verdict: Verdict) -> Next:
     state = BuildState.CANCELLED if job.is_cancelled else verdict.state
     change = _end(daemon, job, state, verdict.reason)
     row = replace(_without_job(daemon), failing_since=None, counted_at=None, last_error=None)
-    return Next(daemon=row, verdict=verdict, change=change, then=verdict.then)
+    disabled = verdict.reason if verdict.disables else None
+    return Next(daemon=row, verdict=verdict, change=change, disabled=disabled, then=verdict.then)
 
 
 def settle_started(daemon: Daemon, now: datetime) -> Next:

@@ -45,7 +45,7 @@ def add_build(
             raise BadInput(f"--processor: {unknown('processor', options['processor'], known)}")
         values["processor_id"] = known[options["processor"]]
         return Planned(
-            line="build {build}: " + _escape(f"{source[0]} {source[1]} is queued"),
+            line=f"{source[0]} {source[1]} is queued",
             document={"build": None, "source": source[0], "version": source[1]},
             write=lambda writing: {
                 "build": queries.insert_build(writing, values, files, options["score"])
@@ -53,10 +53,6 @@ def add_build(
         )
 
     return apply(run, settings, plan)
-
-
-def _escape(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _parse_args(pairs: Sequence[str]) -> dict[str, object]:

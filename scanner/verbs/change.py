@@ -15,7 +15,10 @@ from scanner.settings import Settings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """What a verb would do: how to do it, and what to say of it; `write` may add to that."""
+    """What a verb would do: how to do it, and what to say of it.
+
+    `write` may return what is known only then, such as a new number.
+    """
 
     line: str
     write: Callable[[Connection], Mapping[str, Any] | None]
@@ -23,16 +26,16 @@ class Planned:
 
 
 def apply(run: Run, settings: Settings, plan: Callable[[Connection], Planned]) -> Result:
-    """Plan, do it unless this is a dry run, and say so."""
+    """Plan, do it unless this is a dry run, and say so: not to cron."""
     with settings.open_database(reading=run.dry_run).begin() as connection:
         planned = plan(connection)
         added = None if run.dry_run else planned.write(connection)
-    document = {**planned.document, **(added or {}), "dry_run": run.dry_run}
+    known = added or {}
     if run.json:
-        print_json(plain(document))
-    else:
-        would = "would: " if run.dry_run else ""
-        print_lines([would + planned.line.format(**document)])
+        print_json(plain({**planned.document, **known, "dry_run": run.dry_run}))
+    elif run.speaks:
+        first = "would" if run.dry_run else " ".join(f"{key} {n}" for key, n in known.items())
+        print_lines([f"{first}: {planned.line}" if first else planned.line])
     return Result()
 
 

@@ -80,6 +80,16 @@ def test_a_dry_run_of_a_verb_writes_nothing(bobs: ScanFarm) -> None:
     assert [bobs.rows(table) for table in ("daemons", "builds", "queue")] == before
 
 
+def test_what_changes_says_so_to_people_and_nothing_to_cron(bobs: ScanFarm) -> None:
+    bobs.add_daemon()
+    quiet = bobs.run("daemon", "disable", "bob", "for {bugs}")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    assert bobs.daemon_row()["notes"] == "for {bugs}"
+    place = ("--distribution", "ubuntu", "--series", "hoary", "--arch", "i386")
+    said = bobs.run("build", "add", "a{0}", "1", *place, "--processor", "i386", "-v").out
+    assert said == "build 1: a{0} 1 is queued\n"
+
+
 def test_a_log_is_shown_while_it_is_written_and_after_with_nothing_a_terminal_obeys(
     bobs: ScanFarm,
 ) -> None:

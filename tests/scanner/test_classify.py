@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from scanner.classify import BUILDERFAIL_NOTES, parse_cookie
+from scanner.classify import BUILDERFAIL_NOTES
 from scanner.models import Action, BuildState, Daemon, Known, Observation, QueueStatus, StopReason
+from scanner.rescue import parse_cookie
 from tests.scanner_rows import (
     HOUR,
     LIMITS,

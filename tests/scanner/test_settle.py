@@ -104,10 +104,21 @@ def test_builderfail_disables_at_once_and_does_not_clean() -> None:
     assert (fate(following), following.then) == (REQUEUED, None)
 
 
-def test_a_job_that_breaks_daemon_after_daemon_ends() -> None:
+def test_a_job_that_breaks_daemon_after_daemon_ends_with_its_log() -> None:
     job = make_job(failure_count=LIMITS.job_failures - 1)
     following = settle(make_daemon(job), waiting("BUILDERFAIL"))
-    assert fate(following) == (Fate.ENDED, BuildState.FAILED)
+    assert (following.then, following.verdict.state) == (Action.COLLECT, BuildState.FAILED)
+    last = settle_collected(following.daemon, following.verdict)
+    assert (fate(last), last.then) == ((Fate.ENDED, BuildState.FAILED), None)
+    assert last.disabled == "Builder returned BUILDERFAIL when asked for its status"
+
+
+def test_a_build_that_falls_silent_on_daemon_after_daemon_ends_with_its_log() -> None:
+    silent = {"stop_reason": StopReason.SILENT, "abort_sent_at": NOW - MINUTE}
+    first = settle(make_daemon(make_job(**silent)), waiting("ABORTED"))
+    assert (fate(first), first.then) == (REQUEUED, Action.CLEAN)
+    again = settle(make_daemon(make_job(**silent, failure_count=1)), waiting("ABORTED"))
+    assert (again.then, again.verdict.state) == (Action.COLLECT, BuildState.FAILED)
 
 
 # Blame: scenarios 12 to 16 and 28 to 32
