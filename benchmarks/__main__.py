@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from benchmarks import gettac, launch, pending, runner, startup, stop_idle, whole_farm
+from benchmarks import gettac, launch, pending, runner, scan, startup, stop_idle, whole_farm
 
 
 def main() -> None:
@@ -25,6 +25,9 @@ def main() -> None:
     found = whole_farm.measure(1 if "quick" in sys.argv else whole_farm.REPEATS)
     print_markdown(whole_farm.HEAD, whole_farm.table(found))
     print_markdown(*whole_farm.actions(found))
+    polled, repeats = (scan.COUNT // 10, 1) if "quick" in sys.argv else (scan.COUNT, 3)
+    print(f"## {polled:,} build daemons polled once (`python -m benchmarks.scan`)\n")
+    print_markdown(scan.HEAD, scan.table(polled, repeats))
     print("## The runner: tasks that do nothing (`benchmarks/runner.py`)\n")
     print_markdown(runner.HEAD, runner.table())
     print_markdown(["measure", "value"], runner.memory_and_latency())

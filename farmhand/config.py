@@ -17,6 +17,7 @@ SECTIONS: Mapping[str, str] = {
     "slavealloc": "slavealloc.config:SlaveAlloc",
     "runslave": "slavealloc.config:RunSlave",
     "runner": "runner.config:Runner",
+    "scanner": "scanner.config:Scanner",
 }
 """Section → `module:class`; imported only when the file has the section."""
 

@@ -128,6 +128,7 @@ def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engin
     engine = sa.create_engine(
         url,
         connect_args=options,
+        hide_parameters=True,  # they hold logins
         isolation_level="READ COMMITTED",
         pool_recycle=POOL_RECYCLE_S,
         pool_reset_on_return=None,
@@ -150,7 +151,7 @@ def _make_sqlite_engine(url: URL, timeout_s: float, *, read_only: bool) -> Engin
     if read_only and not str(url.database).startswith("file:"):
         path = Path(str(url.database)).absolute()
         url = url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true"})
-    engine = sa.create_engine(url, connect_args={"timeout": timeout_s})
+    engine = sa.create_engine(url, connect_args={"timeout": timeout_s}, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:

@@ -15,7 +15,7 @@ LOGFILE_BYTES = 10 * 2**20
 LOGFILES_KEPT = 10
 FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 LIBRARIES = ("botocore", "boto3", "urllib3", "alembic", "sqlalchemy")
-# At DEBUG these write whole requests and answers: user data, certificates, signatures.
+# At DEBUG these write whole requests and answers: user data, certificates, signatures, logins.
 NEVER_DEBUG = (
     "botocore.auth",
     "botocore.awsrequest",
@@ -24,6 +24,8 @@ NEVER_DEBUG = (
     "botocore.httpsession",
     "botocore.parsers",
     "botocore.retryhandler",
+    "sqlalchemy.engine",
+    "sqlalchemy.pool",
     "urllib3",
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")

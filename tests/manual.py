@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from farmhand.cli import main as farmhand_main
 from runner.cli import main as runner_main
+from scanner.cli import main as scanner_main
 from slavealloc.cli import main as slavealloc_main
 from slavealloc.runslave import main as runslave_main
 from watch_pending.cli import main as watch_pending_main
@@ -24,6 +25,7 @@ PROGRAMS: Mapping[str, click.Command] = {
     "slavealloc": slavealloc_main,
     "runslave": runslave_main,
     "runner": runner_main,
+    "scanner": scanner_main,
     "farmhand": farmhand_main,
 }
 

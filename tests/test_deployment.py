@@ -179,7 +179,11 @@ def timed_verbs() -> dict[str, str]:
 
 def test_timers_run_what_the_crontab_runs_and_when() -> None:
     text = (CRON / "crontab").read_text("utf-8")
-    lines = [line.split(maxsplit=6) for line in text.splitlines() if re.match(r"[*\d]", line)]
+    lines = [
+        line.split(maxsplit=6)
+        for line in text.splitlines()
+        if re.match(r"[*\d]", line) and "watch-pending" in line
+    ]
     in_crontab = {
         "-".join(itertools.takewhile(lambda word: word[0] != "-", command.split()[1:])): CALENDAR[
             " ".join(times)

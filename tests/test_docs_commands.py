@@ -28,6 +28,7 @@ SHARED = {
     "Verbs that change something": "Changes something.",
     "that open the database": "Opens the database.",
     "that ask a server": "Asks a server.",
+    "that know the farm's database": "Knows the database.",
 }
 
 

@@ -10,6 +10,7 @@ from farmhand import config as farmhand_config
 from runner import config as runner_config
 from runner.settings import TaskSettings
 from runner.worker_config import WorkerSettings
+from scanner import config as scanner_config
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, read_sections, read_table
 from watch_pending import (
@@ -43,6 +44,7 @@ KEYS: Mapping[str, type[Any]] = {
     "runner": runner_config.Runner,
     "tasks.NAME": TaskSettings,
     "runner.worker": WorkerSettings,
+    "scanner": scanner_config.Scanner,
 }
 ORIGINAL_KEYS: Mapping[str, tuple[type[Any], ...]] = {
     "watch_pending.cfg": (originals._Config, originals._Rule),

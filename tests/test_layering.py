@@ -106,7 +106,7 @@ PURE = [path for path in MODULES if is_pure(path)]
 
 
 def test_the_packages_are_found() -> None:
-    assert {"farmhand", "runner", "slavealloc", "watch_pending"} <= set(PACKAGES)
+    assert {"farmhand", "runner", "scanner", "slavealloc", "watch_pending"} <= set(PACKAGES)
 
 
 def offenders(paths: Iterable[Path], offence: Callable[[Path], object]) -> dict[str, object]:
@@ -134,6 +134,8 @@ def test_the_modules_that_decide_are_pure() -> None:
     assert {f"slavealloc/{name}.py" for name in places} <= found
     rounds = ("config", "environ", "policy", "protocol", "settings")
     assert {f"runner/{name}.py" for name in rounds} <= found
+    scans = ("blame", "classify", "config", "dispatch", "models", "rescue", "settle", "wire")
+    assert {f"scanner/{name}.py" for name in scans} <= found
 
 
 def test_a_pure_module_imports_nothing_that_touches_the_world() -> None:
@@ -259,6 +261,8 @@ HELPS = [
     "slavealloc.runslave --help",
     "runner.cli --help",
     *(f"runner.cli {verb} --help" for verb in ("run", "status", "worker")),
+    "scanner.cli --help",
+    *(f"scanner.cli {verb} --help" for verb in ("scan", "build add", "daemon list")),
     "farmhand.cli --help",
     "farmhand.cli db upgrade --help",
     "farmhand.cli status --help",

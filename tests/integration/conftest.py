@@ -11,6 +11,7 @@ import pytest
 
 from tests import ec2_client, ec2_control, services
 from tests.farm import Farm
+from tests.scan_farm import ScanFarm, running_scan_farm
 from tests.scheduler_database import SchedulerDatabase
 from tests.scheduler_schemas import Shape
 from tests.stops import RestServer, master_of
@@ -94,3 +95,24 @@ def master(farm: Farm) -> Iterator[RestServer]:
     """The REST of a farm's one master; where a real Buildbot runs, a file has its own `master`."""
     with master_of(farm) as server:
         yield server
+
+
+@pytest.fixture(params=["sqlite", "mariadb", pytest.param("postgresql", marks=pytest.mark.soak)])
+def scans(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScanFarm]:
+    """A farm of build daemons, without any, on each kind of database."""
+    if request.param == "sqlite":
+        with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite") as farm:
+            yield farm
+        return
+    server: services.DatabaseServer = request.getfixturevalue(request.param)
+    name = f"scan_{uuid.uuid4().hex[:12]}"
+    with running_scan_farm(tmp_path, server.create_database(name)) as farm:
+        yield farm
+    server.drop_database(name)
+
+
+@pytest.fixture
+def bobs(tmp_path: Path) -> Iterator[ScanFarm]:
+    """The same on SQLite only, for what the database has no part in."""
+    with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite") as farm:
+        yield farm

@@ -1,0 +1,1 @@
+"""Build daemons over XML-RPC: polled, rescued, collected, fed."""

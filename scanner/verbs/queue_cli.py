@@ -1,0 +1,61 @@
+"""Verbs and options of the queue."""
+
+from typing import Any
+
+import click
+
+from farmhand.command import Result, Run, farm_command
+from scanner.verbs.groups import queue
+from scanner.verbs.options import secrets_option, with_settings
+
+build_argument = click.argument("build_id", metavar="BUILD", type=click.IntRange(min=1))
+
+
+@farm_command(queue, "list", command="scanner", changes=False)
+@secrets_option
+def queue_list(run: Run, **options: Any) -> Result:
+    """List the queue in the order in which it is served."""
+    from scanner.verbs.queue import list_queue
+
+    return list_queue(run, with_settings(run, options))
+
+
+@farm_command(queue, "score", command="scanner", changes=True)
+@build_argument
+@click.argument("score", type=int)
+@secrets_option
+def queue_score(run: Run, build_id: int, score: int, **options: Any) -> Result:
+    """Give a build another score: the highest goes first."""
+    from scanner.verbs.queue import change_score
+
+    return change_score(run, with_settings(run, options), build_id, score)
+
+
+@farm_command(queue, "hold", command="scanner", changes=True)
+@build_argument
+@secrets_option
+def queue_hold(run: Run, build_id: int, **options: Any) -> Result:
+    """Start a waiting build no more, until it is released."""
+    from scanner.verbs.queue import hold
+
+    return hold(run, with_settings(run, options), build_id)
+
+
+@farm_command(queue, "release", command="scanner", changes=True)
+@build_argument
+@secrets_option
+def queue_release(run: Run, build_id: int, **options: Any) -> Result:
+    """Let a build that was held wait for its turn again, also one that failed lately."""
+    from scanner.verbs.queue import release
+
+    return release(run, with_settings(run, options), build_id)
+
+
+@farm_command(queue, "cancel", command="scanner", changes=True)
+@build_argument
+@secrets_option
+def queue_cancel(run: Run, build_id: int, **options: Any) -> Result:
+    """End a build: at once if it waits, else the next scan aborts it."""
+    from scanner.verbs.queue import cancel
+
+    return cancel(run, with_settings(run, options), build_id)

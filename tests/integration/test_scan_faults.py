@@ -1,0 +1,473 @@
+"""Scans that are killed, two at once, full disks, and daemons that are slow, wrong or hostile."""
+
+import asyncio
+import os
+import signal
+import time
+from functools import partial
+from xmlrpc.client import Fault
+
+import pytest
+import sqlalchemy as sa
+
+from farmhand.tables.builds import attempts, builds
+from tests.daemon_attacks import drip, hang
+from tests.daemon_server import encode_reply, http_response
+from tests.journal import wait_until
+from tests.processes import Command
+from tests.scan_farm import Daemon, Era, Job, ScanFarm
+
+pytestmark = pytest.mark.integration
+FILES = {"hello_1.0-1_i386.deb": b"a package"}
+PATIENCE_S = 30
+
+
+# Killed
+
+# What the daemon is asked when the scan dies, and whether it did it.
+MOMENTS = {
+    "claimed": ("ensurepresent", False),
+    "fetched": ("build", False),
+    "building": ("build", True),
+    "collecting": ("file", False),
+    "collected": ("clean", False),
+    "cleaned": ("clean", True),
+    "aborting": ("abort", False),
+    "aborted": ("abort", True),
+}
+
+
+def die_at(farm: ScanFarm, daemon: Daemon, moment: str) -> None:
+    """Scan until the daemon is asked that, and kill -9 the scan then."""
+    method, done = MOMENTS[moment]
+    commands: list[Command] = []
+
+    async def kill(_: asyncio.StreamWriter, __: Daemon) -> None:
+        for command in commands:
+            command.send_signal(signal.SIGKILL)
+
+    if done:
+        kill_after(daemon, method, commands)
+    else:
+        daemon.attack(method, kill)
+    for _ in range(6):
+        commands[:] = [farm.start("scan")]
+        if commands[0].finish(PATIENCE_S).code == -signal.SIGKILL:
+            break
+    else:
+        raise AssertionError(f"it was never asked for {method}")
+    daemon.behave()
+    vars(daemon).pop("call", None)
+
+
+def kill_after(daemon: Daemon, method: str, commands: list[Command]) -> None:
+    """Let the daemon do what it is asked, and kill who asked before it hears of it."""
+    honest = daemon.call
+
+    def call(name: str, params: tuple[object, ...]) -> object:
+        said = honest(name, params)
+        if name == method:
+            for command in commands:
+                command.send_signal(signal.SIGKILL)
+        return said
+
+    vars(daemon)["call"] = call
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_next_scan_goes_on_where_one_was_killed(bobs: ScanFarm, moment: str) -> None:
+    check_killed(bobs, moment)
+
+
+@pytest.mark.parametrize("moment", ["building", "collected"])
+def test_it_does_on_every_database(scans: ScanFarm, moment: str) -> None:
+    check_killed(scans, moment)
+
+
+def check_killed(farm: ScanFarm, moment: str) -> None:
+    """Kill a scan at that moment; the build ends once all the same, with its log."""
+    cancels = moment in {"aborting", "aborted"}
+    daemon = farm.add_daemon()
+    daemon.default_job = Job(files=FILES, polls=None if cancels else 1)
+    build = farm.add_build()
+    if cancels:
+        farm.scan()
+        farm.run("queue", "cancel", str(build))
+    die_at(farm, daemon, moment)
+    assert farm.scan().json["daemons"] == []  # it may be alive
+    farm.orphan()
+    farm.scan_until_ended(build)
+    expected = "cancelled" if cancels else "fullybuilt"
+    assert farm.build(build)["state"] == farm.manifest(build)["status"] == expected
+    assert farm.log(build).startswith(b"building\n")
+    cookies = [params[0] for params in daemon.called("build")]
+    assert len(set(cookies)) == len(cookies)
+    assert [row["state"] for row in farm.rows("attempts")].count("ended") == 1
+    farm.scan()
+    assert farm.daemon_row()["clean"]
+
+
+# Two at once
+
+
+def test_two_hosts_share_the_daemons_and_give_no_job_twice(scans: ScanFarm) -> None:
+    names = [f"d{number:02d}" for number in range(6)]
+    for name in names:
+        scans.add_daemon(name)
+    check_shared(scans, names)
+
+
+@pytest.mark.soak
+def test_they_do_fifty_times(scans: ScanFarm) -> None:
+    names = [f"d{number:02d}" for number in range(8)]
+    for name in names:
+        scans.add_daemon(name)
+    for _ in range(50):
+        check_shared(scans, names)
+
+
+def check_shared(farm: ScanFarm, names: list[str]) -> None:
+    """Let two hosts scan at once until all is built; every job was given once, to one daemon."""
+    for daemon in farm.daemons.values():
+        daemon.calls.clear()
+    built = [farm.add_build(f"p{number}") for number in range(2 * len(names))]
+    for _ in range(12):
+        both = [farm.start("scan", host=host) for host in ("one", "two")]
+        assert {each.finish(60).code for each in both} == {0}
+        if not farm.rows("queue"):
+            break
+    assert {farm.build(each)["state"] for each in built} == {"fullybuilt"}
+    cookies = [p[0] for name in names for p in farm.daemons[name].called("build")]
+    assert len(set(cookies)) == len(cookies) == len(built)
+
+
+def test_a_second_scan_on_one_host_does_nothing(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    daemon.frozen = True
+    bobs.scanner["status_s"] = 30
+    first = bobs.start("scan")
+    wait_until(lambda: daemon.requests)
+    assert bobs.run("scan").code == 75
+    daemon.frozen = False
+    assert first.finish(PATIENCE_S).code == 0
+
+
+def test_while_a_daemon_fetches_the_next_scan_looks_at_all_others(bobs: ScanFarm) -> None:
+    slow, other = bobs.add_daemon("slow"), bobs.add_daemon("other", manual=True)
+    bobs.add_build()
+    bobs.origin.frozen = True  # `slow` waits for its files
+    first = bobs.start("scan")
+    wait_until(lambda: slow.called("ensurepresent"))
+    wait_until(lambda: bobs.daemon_row("other")["owner"] is None)
+    second = wait_for_lock(bobs)
+    assert [each["daemon"] for each in second["daemons"]] == ["other"]
+    assert len(other.calls) >= 2
+    bobs.origin.frozen = False
+    assert first.finish(PATIENCE_S).code == 0
+    assert len(slow.called("build")) == 1
+
+
+def test_a_log_that_comes_drop_by_drop_keeps_nobody_waiting(bobs: ScanFarm) -> None:
+    slow = bobs.add_daemon("slow")
+    slow.default_job = Job(polls=0)
+    build = bobs.add_build()
+    bobs.scan()
+    bobs.add_daemon("other", manual=True)
+    slow.attack("file", partial(drip, b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x"))
+    first = bobs.start("scan")
+    wait_until(lambda: any("buildlog" in line for line, _ in slow.requests))
+    wait_until(lambda: bobs.daemon_row("other")["owner"] is None)
+    second = wait_for_lock(bobs)
+    assert [each["daemon"] for each in second["daemons"]] == ["other"]
+    bobs.sockets.deafen(slow)
+    assert first.finish(PATIENCE_S).code == 0
+    assert bobs.build(build)["state"] == "building"
+
+
+def wait_for_lock(farm: ScanFarm) -> dict[str, list[dict[str, str]]]:
+    """Scan as soon as the scan before lets us."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (done := farm.scan()).code == 75:
+        assert time.monotonic() < deadline
+    document: dict[str, list[dict[str, str]]] = done.json
+    return document
+
+
+# Slow, wrong, hostile
+
+
+def test_daemons_that_hang_cost_their_deadline_once_together(bobs: ScanFarm) -> None:
+    bobs.scanner["status_s"] = 2
+    for number in range(6):
+        bobs.add_daemon(f"hung{number}").frozen = True
+    good = bobs.add_daemon("good")
+    bobs.add_build()
+    bobs.scan("--no-dispatch", "--daemon", "good")  # what takes long is to start
+    began = time.monotonic()
+    done = bobs.scan()
+    assert time.monotonic() - began < 6
+    assert len(good.called("build")) == 1
+    assert sorted(each["state"] for each in done.json["daemons"]).count("silent") == 6
+
+
+def test_a_frozen_daemon_that_comes_back_keeps_its_job(bobs: ScanFarm) -> None:
+    bobs.scanner["status_s"] = 0.5
+    daemon = bobs.add_daemon()
+    build = bobs.add_build()
+    bobs.scan()
+    daemon.frozen = True
+    bobs.scan()
+    assert bobs.daemon_row()["failing_since"] is not None
+    daemon.frozen = False
+    bobs.scan_until_ended(build)
+    assert bobs.build(build)["failure_count"] == 0
+    assert bobs.daemon_row()["failing_since"] is None
+
+
+def test_a_daemon_that_is_gone_loses_its_job_and_is_disabled(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    bobs.add_build()
+    bobs.scan()
+    bobs.sockets.deafen(daemon)
+    bobs.scan()
+    for _ in range(5):
+        bobs.age("daemons", "failing_since", 600)
+        bobs.age("daemons", "counted_at", 600)
+        bobs.scan()
+    assert [row["daemon_id"] for row in bobs.rows("queue")] == [None]
+    row = bobs.daemon_row()
+    assert (row["enabled"], row["failure_count"]) == (False, 5)
+    assert row["notes"].startswith("failed 5 times in a row: ")
+
+
+def test_a_result_that_is_not_what_it_should_be_is_never_taken(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(files=FILES)
+    build = bobs.add_build()
+    bobs.scan()
+    daemon.finish()
+    for sha1 in daemon.results.values():
+        daemon.cache[sha1] = b"something else"
+    bobs.scan()
+    assert (bobs.build(build)["state"], bobs.rows("queue")[0]["daemon_id"]) == ("building", 1)
+    assert "another SHA-1" in bobs.daemon_row()["last_error"]
+    for sha1 in daemon.results.values():
+        daemon.cache[sha1] = b"a package"
+    bobs.scan_until_ended(build)
+    assert bobs.build(build)["state"] == "fullybuilt"
+
+
+def test_a_log_that_breaks_off_is_fetched_again(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(polls=0)
+    build = bobs.add_build()
+
+    async def short(writer: asyncio.StreamWriter, _: Daemon) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbuil")
+        await writer.drain()
+
+    daemon.attack("file", short)
+    bobs.scan()
+    bobs.scan()
+    assert bobs.build(build)["state"] == "building"
+    daemon.behave()
+    bobs.scan()
+    assert bobs.log(build) == b"building\ndone\n"
+
+
+def test_too_many_or_too_large_results_are_refused(bobs: ScanFarm) -> None:
+    bobs.scanner |= {"build_most_files": 2, "build_most_bytes": 10}
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(files={f"f{number}": b"x" for number in range(3)}, polls=0)
+    bobs.add_build()
+    bobs.scan()
+    bobs.scan()
+    assert "3 files" in bobs.daemon_row()["last_error"]
+    bobs.scanner |= {"build_most_files": 9, "build_most_bytes": 2}
+    bobs.scan()
+    assert "are the most" in bobs.daemon_row()["last_error"]
+
+
+def test_only_a_build_of_type_ci_has_directories_and_they_are_only_names(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(files={"logs/all": b"x"}, polls=0)
+    plain = bobs.add_build()
+    bobs.scan()
+    bobs.scan()
+    assert "has directories" in bobs.daemon_row()["last_error"]
+    bobs.run("queue", "cancel", str(plain))
+    bobs.scan_until_ended(plain)
+    build = bobs.add_build("other", build_type="ci")
+    bobs.scan_until_ended(build)
+    result = bobs.manifest(build)["artifacts"][1]
+    assert (result["name"], result["path"]) == ("logs/all", f"files/2d/{result['sha256']}")
+
+
+@pytest.mark.parametrize("era", [Era.LIST, Era.DICT], ids=lambda era: era.value)
+def test_a_rejected_build_is_aborted_cleaned_and_queued_as_a_new_one(
+    bobs: ScanFarm, era: Era
+) -> None:
+    daemon = bobs.add_daemon(era=era)
+    build = bobs.add_build()
+    daemon.jobs[f"{build}-1"] = Job(reply="fault", polls=None)  # it builds all the same
+    bobs.scan()
+    assert (daemon.called("abort"), bobs.build(build)["state"]) == ([()], "needsbuild")
+    bobs.age("daemons", "not_before", 1)
+    bobs.age("queue", "not_before", 1)
+    bobs.scan_until_ended(build)
+    assert bobs.build(build)["state"] == "fullybuilt"
+    assert [params[0] for params in daemon.called("build")] == [f"{build}-1", f"{build}-2"]
+    assert bobs.log(build) == b"building\ndone\n"
+
+
+def test_a_build_that_is_not_answered_is_followed_if_it_runs(bobs: ScanFarm) -> None:
+    bobs.scanner["call_s"] = 1
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(reply="none")
+    build = bobs.add_build()
+    bobs.scan_until_ended(build)
+    assert (bobs.build(build)["state"], len(daemon.called("build"))) == ("fullybuilt", 1)
+
+
+def test_a_wedged_daemon_is_disabled_and_its_job_built_elsewhere(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    build = bobs.add_build()
+    daemon.default_job = Job(polls=None, aborting=None)
+    bobs.scan()
+    bobs.age("queue", "log_moved_at", 5 * 3600)
+    bobs.age("queue", "started_at", 5 * 3600)
+    bobs.scan()  # takes note of the log's first words
+    bobs.age("queue", "log_moved_at", 5 * 3600)
+    bobs.scan()
+    assert (len(daemon.called("abort")), bobs.rows("queue")[0]["stop_reason"]) == (1, "silent")
+    bobs.scan()
+    bobs.age("daemons", "aborting_since", 600)
+    bobs.age("queue", "abort_sent_at", 600)
+    done = bobs.scan()
+    assert done.json["disabled"] == ["bob"]
+    assert "ABORTING" in bobs.daemon_row()["notes"]
+    assert (bobs.build(build)["state"], bobs.rows("queue")[0]["id"]) == ("needsbuild", 2)
+
+
+def test_a_daemon_in_a_state_that_nobody_knows_is_disabled(bobs: ScanFarm) -> None:
+    bobs.add_daemon().say("status", {"builder_status": "BuilderStatus.DREAMING"})
+    done = bobs.scan()
+    assert (done.code, "CRITICAL" in done.err, bobs.daemon_row()["enabled"]) == (3, True, False)
+
+
+def test_a_hostile_daemon_harms_nobody_else(bobs: ScanFarm) -> None:
+    bobs.scanner |= {"status_s": 2}
+    for name, how in {"mute": hang, "binary": binary, "nested": nested}.items():
+        bobs.add_daemon(name).attack("*", how)
+    bobs.add_daemon("fault").say("status", Fault(1, "x"))
+    good = bobs.add_daemon("good")
+    build = bobs.add_build()
+    bobs.scan_until_ended(build)
+    assert (bobs.build(build)["state"], len(good.called("build"))) == ("fullybuilt", 1)
+
+
+async def binary(writer: asyncio.StreamWriter, _: Daemon) -> None:
+    writer.write(os.urandom(1000))
+
+
+async def nested(writer: asyncio.StreamWriter, _: Daemon) -> None:
+    value: list[object] = []
+    for _depth in range(50):
+        value = [value]
+    writer.write(http_response(encode_reply(value), "text/xml"))
+
+
+# Our own trouble
+
+
+def test_a_store_that_can_not_be_written_costs_nothing_but_time(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(polls=0)
+    build = bobs.add_build()
+    bobs.scan()
+    bobs.store.write_text("in the way")
+    done = bobs.scan()
+    assert (done.code, "store" in done.json["errors"][0]) == (3, True)
+    row = bobs.daemon_row()
+    assert (row["failing_since"], row["failure_count"], daemon.called("clean")) == (None, 0, [])
+    bobs.store.unlink()
+    bobs.scan_until_ended(build)
+    assert bobs.log(build) == b"building\ndone\n"
+
+
+def test_nothing_is_collected_onto_a_disk_that_is_nearly_full(bobs: ScanFarm) -> None:
+    bobs.scanner["keep_free_bytes"] = 2**60
+    bobs.add_daemon().default_job = Job(polls=0)
+    build = bobs.add_build()
+    bobs.scan()
+    assert "keep_free_bytes" in bobs.scan().json["errors"][0]
+    bobs.scanner.clear()
+    bobs.scan_until_ended(build)
+
+
+def test_a_database_that_goes_away_in_the_middle_costs_no_result(bobs: ScanFarm) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(polls=0)
+    build = bobs.add_build()
+    bobs.scan()
+
+    def rename(old: str, new: str) -> None:
+        with bobs.engine.begin() as connection:
+            connection.execute(sa.text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    async def away(writer: asyncio.StreamWriter, asked: Daemon) -> None:
+        rename("build_queue", "away")
+        writer.write(http_response(asked.log or b"", "text/html"))
+
+    daemon.attack("file", away)
+    assert bobs.scan().code == 4
+    rename("away", "build_queue")
+    daemon.behave()
+    bobs.orphan()
+    bobs.scan_until_ended(build)
+    assert bobs.log(build) == b"building\ndone\n"
+    assert len([row for row in bobs.rows("attempts") if row["state"] == "ended"]) == 1
+
+
+def test_a_number_that_a_daemon_has_heard_of_is_never_given_again(scans: ScanFarm) -> None:
+    daemon = scans.add_daemon()
+    build = scans.add_build()
+    with scans.engine.begin() as connection:  # as after a backup of the queue came back
+        connection.execute(
+            attempts.insert().values(
+                build_id=build,
+                queue_id=1,
+                daemon_name="bob",
+                state="ended",
+                began_at=sa.func.now(),
+                ended_at=sa.func.now(),
+            )
+        )
+    scans.scan_until_ended(build)
+    assert [params[0] for params in daemon.called("build")] == [f"{build}-2"]
+
+
+# The command
+
+
+def test_the_command_is_run_once_for_each_full_build(bobs: ScanFarm) -> None:
+    said = bobs.directory / "said"
+    bobs.scanner["command"] = ["sh", "-c", f"echo BUILDID $(ls) >> {said}; exit 1"]
+    daemon = bobs.add_daemon()
+    build, failed = bobs.add_build(score=1), bobs.add_build("other")
+    daemon.jobs[str(failed)] = Job(status="PACKAGEFAIL")
+    codes = [bobs.scan().code for _ in range(6)]
+    assert said.read_text() == f"{build} log-for-{build}-1.txt.gz manifest.json\n"
+    assert (codes.count(3), bobs.build(build)["state"]) == (1, "fullybuilt")
+
+
+def test_a_build_whose_scan_died_before_its_manifest_gets_it_from_another(bobs: ScanFarm) -> None:
+    bobs.add_daemon()
+    build = bobs.add_build()
+    bobs.scan_until_ended(build)
+    path = bobs.store / f"builds/{build}/manifest.json"
+    path.unlink()
+    with bobs.engine.begin() as connection:
+        connection.execute(builds.update().values(published_at=None))
+    bobs.scan()
+    assert bobs.manifest(build)["status"] == "fullybuilt"
