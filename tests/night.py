@@ -204,7 +204,8 @@ class Night:
         for row in read(self.engine, runs):
             summary = row["summary"] or {}
             if summary.get("unmet"):
-                assert summary["why_not"] or summary["errors"], row
+                why = (summary["why_not"], summary["errors"], summary.get("error"))
+                assert any(why), row
 
     def unknown(self) -> Mapping[str, Any]:
         """Return what lives in EC2 and has no row, or not the right one."""
