@@ -101,12 +101,13 @@ class ScanFarm:
     # Commands
 
     def write_config(self) -> Path:
-        """Write farmhand.yml as it is now."""
+        """Write farmhand.yml as it is now, at once: a command may be reading it."""
         path = self.directory / "farmhand.yml"
+        written = path.with_suffix(".new")
         section = {"store": str(self.store), **self.scanner}
         document = {"farm": "test", "database": self.url, "scanner": section}
-        path.write_text(yaml.safe_dump(document, sort_keys=False))
-        return path
+        written.write_text(yaml.safe_dump(document, sort_keys=False))
+        return written.replace(path)
 
     def start(self, *args: str, host: str = "manager") -> Command:
         """Start a command of the scanner's and do not wait for it."""
