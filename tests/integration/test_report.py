@@ -285,6 +285,8 @@ def test_help_names_every_verb(farm: Farm, option: str) -> None:
         "check",
         "explain",
         "run",
+        "sanity",
+        "status",
     ]
 
 

@@ -108,18 +108,25 @@ def test_rows_that_do_not_get_on_are_found(farm: Farm) -> None:
         "owner": "a",
         "owned_until": minutes_ago(80),
     }
-    row = {"kind": "settings", "reason": "no such key pair", "failures": 1}
+    stopped = {
+        "scope": "settings/east/bld",
+        "kind": "settings",
+        "region": "east",
+        "instance_type": "bld",
+        "reason": "no such key pair",
+        "failures": 1,
+        "began_at": minutes_ago(9),
+        "until": None,
+    }
+    backed_off = {"scope": "quota/east", "kind": "quota", "until": minutes_ago(-9)}
     with create(farm.database).begin() as connection:
         for name, minutes in ((FIRST, 31), (SECOND, 29)):
             about = {"instance_id": f"i-{name}", "open_instance_id": f"i-{name}", "name": name}
             connection.execute(
                 stops.insert().values(**stop, **about, expires_at=minutes_ago(minutes))
             )
-        for scope, until in (("bld-linux64", None), ("a zone", minutes_ago(-9))):
-            connection.execute(
-                backoffs.insert().values(**row, scope=scope, began_at=minutes_ago(9), until=until)
-            )
-    assert found(sanity(farm)) == {"stuck_stop": {FIRST}, "bad_settings": {"bld-linux64"}}
+        connection.execute(backoffs.insert(), [stopped, {**stopped, **backed_off}])
+    assert found(sanity(farm)) == {"stuck_stop": {FIRST}, "bad_settings": {"settings/east/bld"}}
 
 
 def test_volumes_beyond_the_first_page_are_found_too(farm: Farm) -> None:
