@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,3 +116,20 @@ def bobs(tmp_path: Path) -> Iterator[ScanFarm]:
     """The same on SQLite only, for what the database has no part in."""
     with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite") as farm:
         yield farm
+
+
+@pytest.fixture
+def skewed(mariadb: services.DatabaseServer) -> Iterator[Callable[[float], str]]:
+    """Make a user of MariaDB for whom it is that many seconds later; returns the URL's user."""
+
+    def skew(seconds: float) -> str:
+        mariadb.execute("CREATE OR REPLACE USER skewed@'127.0.0.1'")
+        mariadb.execute("GRANT ALL ON *.* TO skewed@'127.0.0.1'")
+        mariadb.execute("REVOKE SUPER, CONNECTION ADMIN ON *.* FROM skewed@'127.0.0.1'")
+        late = f"SET timestamp = UNIX_TIMESTAMP(NOW(6)) + ({seconds})"
+        mariadb.execute(f"SET GLOBAL init_connect = '{late}'")
+        return "skewed"
+
+    yield skew
+    mariadb.execute("SET GLOBAL init_connect = ''")
+    mariadb.execute("DROP USER IF EXISTS skewed@'127.0.0.1'")

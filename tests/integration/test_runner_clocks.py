@@ -1,7 +1,4 @@
-"""A clock on the wall that jumps by years each time it is read: no deadline, pause or order moves.
-
-Python's own clocks are replaced in the unchanged commands, before any of their modules is there.
-"""
+"""A clock on the wall that jumps by years: no deadline, pause or order moves."""
 
 import time
 from collections.abc import Iterator
@@ -9,32 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner_machine import ROOT, RunnerMachine
+from tests.jumps import make_jump
+from tests.runner_machine import RunnerMachine
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
 from tests.worker_machine import WorkerMachine, machine, wait_until
 
 pytestmark = pytest.mark.integration
-# twistd, which inherits it, has timers of its own that do follow the wall.
-JUMPING = """
-import datetime, itertools, sys, time
-jumps = itertools.cycle([0, 4e7, -4e7, 3600, -3600, 1e8])
-real = datetime.datetime
-class Jumping(real):
-    @classmethod
-    def now(cls, tz=None):
-        return super().now(tz) + datetime.timedelta(seconds=next(jumps))
-def jump(was=time.time):
-    return was() + next(jumps)
-if not any("twistd" in word for word in sys.orig_argv):
-    datetime.datetime, time.time = Jumping, jump
-"""
-
-
-def make_jump(home: Path) -> dict[str, str]:
-    """Write what Python reads first; return the environment that makes it."""
-    (home / "early").mkdir()
-    (home / "early/sitecustomize.py").write_text(JUMPING)
-    return {"PYTHONPATH": f"{home}/early:{ROOT}"}
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """`stop-idle` on bad days: EC2 refuses, clocks are wrong, two run at once; and old databases."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,23 +90,6 @@ def test_a_region_that_hangs_is_waited_for_no_longer_than_the_run_may_take(
 
 
 # Clocks
-
-
-@pytest.fixture
-def skewed(mariadb: DatabaseServer) -> Iterator[Callable[[float], str]]:
-    """Make a user of MariaDB for whom it is that many seconds later; returns the URL's user."""
-
-    def skew(seconds: float) -> str:
-        mariadb.execute("CREATE OR REPLACE USER skewed@'127.0.0.1'")
-        mariadb.execute("GRANT ALL ON *.* TO skewed@'127.0.0.1'")
-        mariadb.execute("REVOKE SUPER, CONNECTION ADMIN ON *.* FROM skewed@'127.0.0.1'")
-        late = f"SET timestamp = UNIX_TIMESTAMP(NOW(6)) + ({seconds})"
-        mariadb.execute(f"SET GLOBAL init_connect = '{late}'")
-        return "skewed"
-
-    yield skew
-    mariadb.execute("SET GLOBAL init_connect = ''")
-    mariadb.execute("DROP USER IF EXISTS skewed@'127.0.0.1'")
 
 
 @pytest.mark.parametrize(
