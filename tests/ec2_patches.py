@@ -25,6 +25,7 @@ def mend_moto(is_visible: Callable[[float], bool]) -> None:
     TaggedEC2Resource.get_tags = _tags_by_id
     _say_which_version()
     _note_births()
+    _terminate_once()
     _let_checks_fail()
     _page_volumes()
     _hide_young(lambda instance: is_visible(time.monotonic() - instance.farm_born_at))
@@ -69,6 +70,16 @@ def _note_births() -> None:
         return reservation
 
     InstanceBackend.run_instances = run_instances
+
+
+def _terminate_once() -> None:
+    """Let who terminates an instance again change nothing; moto looks for its addresses again."""
+    terminate = Instance.terminate
+
+    def again(self: Any) -> Any:
+        return copy(self._state) if self.state == "terminated" else terminate(self)
+
+    Instance.terminate = again
 
 
 def _let_checks_fail() -> None:

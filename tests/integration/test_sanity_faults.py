@@ -211,5 +211,6 @@ def test_two_hosts_that_fix_at_once_do_it_once(farm: Farm) -> None:
         )
         for host in ("a", "b")
     ]
-    assert [command.finish(60).code for command in commands] == [0, 0]
+    done = [command.finish(60) for command in commands]
+    assert [(each.code, each.err) for each in done] == [(0, "")] * 2
     assert (farm.names(), volume in farm.ec2.loose_volumes()) == ([], False)
