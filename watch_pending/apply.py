@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ from watch_pending.spot import rules_out
 
 log = logging.getLogger(__name__)
 MAX_CALLS_AT_ONCE = 32
+RENEW_S = 5.0  # well before queries.RENEWED_S
 Ids = dict[int, str]
 
 
@@ -82,6 +83,7 @@ def _make_calls(
     clients = {region: launcher.aws.launcher(region) for region in waiting}
     learned: list[Exhausted] = []
     running: dict[Future[Ids], PreparedCall] = {}
+    renewed = time.monotonic()
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=MAX_CALLS_AT_ONCE) as pool, ExitStack() as at_end:
         at_end.callback(stop.set)  # when we are told to end, no call waits for its next try
@@ -89,6 +91,9 @@ def _make_calls(
             for outcome in _collect(launcher, running, _pause_s(launcher, running, waiting, pace)):
                 learned.extend(filter(None, [outcome.exhausted]))
                 yield outcome
+            if waiting and time.monotonic() - renewed >= RENEW_S:
+                _renew(launcher, waiting)
+                renewed = time.monotonic()
             for region, queue in list(waiting.items()):
                 yield from _give_up(launcher, queue, learned)
                 if not queue:
@@ -97,11 +102,18 @@ def _make_calls(
                     call = queue.popleft()
                     if _claim(launcher, call):
                         pace.take(region, now)
-                        patience_s = min(launcher.run.remaining_s(), queries.CLAIMABLE_S)
+                        patience_s = min(launcher.run.remaining_s(), queries.CALL_MOST_S)
                         launch = partial(launch_instances, clients[region], call.request)
                         running[pool.submit(launch, patience_s=patience_s, stop=stop)] = call
                     else:
                         yield from _drop(launcher, call, Status.FAILED, "its turn came too late")
+
+
+def _renew(launcher: Launcher, waiting: Mapping[str, Iterable[PreparedCall]]) -> None:
+    """Tell other hosts that this run still means to make its calls."""
+    calls = [call for queue in waiting.values() for call in queue]
+    with launcher.database.begin() as connection:
+        queries.renew(connection, [item.token for call in calls for item in call.launches])
 
 
 def _may_call(running: Mapping[Future[Ids], PreparedCall], turn: float, now: float) -> bool:
@@ -120,9 +132,9 @@ def _pause_s(
         return None
     left_s = launcher.run.remaining_s()
     if len(running) == MAX_CALLS_AT_ONCE:
-        return left_s
+        return min(left_s, RENEW_S)
     now = time.monotonic()
-    return min([left_s, *(pace.turn(region, now) - now for region in waiting)])
+    return min([left_s, RENEW_S, *(pace.turn(region, now) - now for region in waiting)])
 
 
 def _collect(

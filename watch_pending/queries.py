@@ -20,14 +20,19 @@ from watch_pending.request import PreparedLaunch
 log = logging.getLogger(__name__)
 # A launch nobody has seen after this long never happened, and an instance gone this long is gone.
 UNSEEN_S = 300
-# Its call must begin and end well before that: whoever finds it expired may give its name again.
-CLAIMABLE_S = UNSEEN_S - 60
+# Its call must end well before that: whoever finds it expired may give its name again.
+CALL_MOST_S = UNSEEN_S - 60
+# A launch whose call waits is renewed by its run; one that is not, for so long, has lost its run.
+RENEWED_S = 60
 OPEN_STATES = ("planned", "called", "launched")
 KEPT_S = 90 * 86400
 
 # The last that is known of a launch: its call's end, else its call, else the plan.
 _begun_at = sa.func.coalesce(launches.c.closed_at, launches.c.called_at, launches.c.created_at)
 _is_open = launches.c.state.in_(OPEN_STATES)
+_is_planned = launches.c.state == "planned"
+# It was never called, and never will be.
+_is_dead = sa.and_(_is_planned, launches.c.created_at <= db_now(-RENEWED_S))
 
 
 def read_generation(connection: Connection) -> int:
@@ -36,8 +41,8 @@ def read_generation(connection: Connection) -> int:
 
 
 def read_open_launches(connection: Connection) -> tuple[tuple[OpenLaunch, bool], ...]:
-    """Read the launches whose instance nobody has seen: (launch, begun within 5 minutes)."""
-    recently = (_begun_at > db_now(-UNSEEN_S)).label("recently")
+    """Read the launches whose instance nobody has seen: (launch, whether it still may be)."""
+    recently = sa.and_(_begun_at > db_now(-UNSEEN_S), sa.not_(_is_dead)).label("recently")
     statement = sa.select(launches, recently, _begun_at.label("begun_at")).where(_is_open)
     return tuple(
         (
@@ -119,9 +124,15 @@ def take_turn(connection: Connection) -> None:
 def expire(connection: Connection, *, regions: Iterable[str]) -> int:
     """Close what was waited for in vain; return how many launches that were.
 
-    Only in `regions`, those that answered, can anything be found missing.
+    Only in `regions`, those that answered, can anything be found missing; but what was never called
+    is nowhere.
     """
     take_turn(connection)
+    dead = connection.execute(
+        launches.update()
+        .where(_is_dead)
+        .values(state="expired", closed_at=db_now(), error="its run ended before the call")
+    ).rowcount
     connection.execute(
         instances.update()
         .where(
@@ -131,11 +142,12 @@ def expire(connection: Connection, *, regions: Iterable[str]) -> int:
         )
         .values(state="gone")
     )
-    return connection.execute(
+    unseen = connection.execute(
         launches.update()
         .where(_is_open, launches.c.region.in_(tuple(regions)), _begun_at <= db_now(-UNSEEN_S))
         .values(state="expired", closed_at=db_now(), error="no instance was seen within 5 minutes")
     ).rowcount
+    return dead + unseen
 
 
 def prune(connection: Connection) -> None:
@@ -208,12 +220,22 @@ def claim_call(connection: Connection, *tokens: str) -> bool:
         launches.update()
         .where(
             launches.c.token.in_(tokens),
-            launches.c.state == "planned",
-            launches.c.created_at > db_now(-CLAIMABLE_S),
+            _is_planned,
+            launches.c.created_at > db_now(-RENEWED_S),
         )
         .values(state="called", called_at=db_now())
     )
     return result.rowcount == len(tokens)
+
+
+def renew(connection: Connection, tokens: Iterable[str]) -> None:
+    """Say of launches whose calls wait that their run is still at work."""
+    take_turn(connection)
+    connection.execute(
+        launches.update()
+        .where(launches.c.token.in_(sorted(tokens)), _is_planned, sa.not_(_is_dead))
+        .values(created_at=db_now())
+    )
 
 
 def close_launch(

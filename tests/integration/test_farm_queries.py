@@ -25,7 +25,7 @@ from watch_pending.request import PreparedLaunch
 
 pytestmark = pytest.mark.integration
 launches, instances, planner = tables.launches, tables.instances, tables.planner
-UNSEEN_S = queries.UNSEEN_S
+UNSEEN_S, RENEWED_S = queries.UNSEEN_S, queries.RENEWED_S
 FARM = "test"
 THREADS, ROUNDS = 4, 8
 
@@ -85,6 +85,11 @@ def make_run(db: sa.Engine) -> int:
 def claim(db: sa.Engine, name: str = "bld-001") -> bool:
     with db.begin() as connection:
         return queries.claim_call(connection, f"token-{name}")
+
+
+def renew(db: sa.Engine, token: str) -> None:
+    with db.begin() as connection:
+        queries.renew(connection, [token])
 
 
 def close(db: sa.Engine, instance_id: str | None, error: str | None = None) -> None:
@@ -163,8 +168,31 @@ def test_a_call_is_claimed_once(db: sa.Engine) -> None:
 
 def test_a_call_is_not_claimed_once_its_launch_is_too_old(db: sa.Engine) -> None:
     plan(db, "bld-001")
-    age(db, launches.c.created_at, UNSEEN_S + 1)
+    age(db, launches.c.created_at, RENEWED_S)
     assert not claim(db)
+
+
+def test_a_launch_that_its_run_does_not_renew_is_given_up_whatever_answered(db: sa.Engine) -> None:
+    plan(db, "bld-001")
+    age(db, launches.c.created_at, RENEWED_S - 5)
+    assert (open_names(db), expire(db)) == (["bld-001"], 0)
+    age(db, launches.c.created_at, RENEWED_S)
+    assert (open_names(db), expire(db)) == ([], 1)
+    (row,) = rows(db, launches)
+    assert (row.state, row.error) == ("expired", "its run ended before the call")
+
+
+def test_a_launch_is_renewed_while_it_waits_and_not_once_it_is_lost(db: sa.Engine) -> None:
+    plan(db, "bld-001")
+    (row,) = rows(db, launches)
+    age(db, launches.c.created_at, RENEWED_S - 5)
+    renew(db, row.token)
+    assert claim(db)
+    plan(db, "bld-002", generation=1)
+    lost = rows(db, launches)[-1]
+    age(db, launches.c.created_at, RENEWED_S)
+    renew(db, lost.token)
+    assert expire(db) == 1
 
 
 def test_a_launch_with_an_instance_stays_open_until_it_is_seen(db: sa.Engine) -> None:
@@ -196,7 +224,7 @@ def test_a_closed_launch_is_not_closed_again(db: sa.Engine) -> None:
 
 def test_an_unseen_launch_is_open_for_five_minutes_after_its_call(db: sa.Engine) -> None:
     plan(db, "bld-001")
-    age(db, launches.c.created_at, UNSEEN_S - 5)
+    age(db, launches.c.created_at, RENEWED_S - 5)
     claim(db)
     age(db, launches.c.created_at, 3 * UNSEEN_S)
     age(db, launches.c.called_at, UNSEEN_S - 5)

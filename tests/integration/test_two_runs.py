@@ -2,12 +2,14 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from tests.farm import BUILD, REGIONS, Farm
 from tests.journal import (
+    age_launches,
     finish,
     kill,
     known,
@@ -20,6 +22,7 @@ from tests.journal import (
     wait_until,
 )
 from tests.processes import Command
+from watch_pending.apply import RENEW_S
 
 pytestmark = pytest.mark.integration
 HOSTS = ("one", "two")
@@ -106,6 +109,29 @@ def test_two_hosts_at_once_launch_the_demand_exactly(
         assert farm.names() == numbered(2 * count)
     farm.run()
     assert known(shared) == live(farm.ec2)
+
+
+def test_what_a_killed_host_had_not_called_another_launches_a_minute_later(
+    farm: Farm, shared: sa.Engine
+) -> None:
+    farm.add_pending(BUILD, 12)
+    farm.ec2.add_fault(action="RunInstances", hold_s=1)
+    first = farm.start(FARMHAND_STATE=state_of(farm, "one"))
+    wait_until(lambda: len(farm.ec2.instances()) == 4)  # all that EC2's rate allows at once
+    kill(first)
+    farm.ec2.clear_faults()
+    assert farm.run(FARMHAND_STATE=state_of(farm, "two")).code == 0
+    assert len(farm.names()) == 4
+    age_launches(shared, 1.1)
+    assert farm.run(FARMHAND_STATE=state_of(farm, "two")).code == 0
+    assert farm.names() == numbered(12)
+
+
+def test_a_run_renews_what_waits_for_its_turn(farm: Farm) -> None:
+    farm.add_pending(BUILD, 16)
+    assert farm.run().code == 0
+    planned = [row["created_at"] for row in read(farm.database, launches)]
+    assert max(planned) - min(planned) >= timedelta(seconds=RENEW_S)
 
 
 def test_a_second_run_on_the_same_host_does_nothing(farm: Farm) -> None:
