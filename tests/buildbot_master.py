@@ -109,10 +109,15 @@ class BuildbotMaster:
     def pause(self, worker: str, reason: str = "test") -> bool:
         """Pause a worker, and say whether the database says so; to be repeated until it does.
 
-        What Buildbot writes when a worker has just come may overtake what it writes of its pause.
+        What Buildbot writes when a worker has just come may overtake what it writes of its pause,
+        and be there a moment later: it is paused when it stays so.
         """
         self.rest(f"workers/{worker}", "pause", reason=reason)
-        return bool(self.rest(f"workers/{worker}")["workers"][0]["paused"])
+        for _ in range(10):
+            if not self.rest(f"workers/{worker}")["workers"][0]["paused"]:
+                return False
+            time.sleep(0.05)
+        return True
 
     def force(self, builder: str, count: int = 1, priority: int = 0) -> list[int]:
         """Ask for `count` builds and return their request ids."""
