@@ -186,7 +186,11 @@ def write_sightings(
         expired = queries.expire(connection, regions=cloud.listed)
         queries.prune(connection)
     if expired:
-        log.warning("%d launches expired: no instance was seen within 5 minutes", expired)
+        log.warning(
+            "%d launches expired: no instance was seen within 5 minutes, or their run ended before "
+            "the call",
+            expired,
+        )
 
 
 def connected_names(scheduler: Scheduler) -> list[str]:

@@ -3,7 +3,7 @@
 "Recently" is compared with the database's clock.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,9 +12,7 @@ from sqlalchemy.engine import Connection
 from farmhand.db import db_now, insert_missing, read_clock
 from farmhand.tables.launches import instances, launches
 from watch_pending.models import Instance
-from watch_pending.queries import UNSEEN_S, read_machine, take_turn
-
-CHUNK = 500
+from watch_pending.queries import UNSEEN_S, chunks, read_machine, take_turn
 
 
 def read_known_instances(
@@ -56,7 +54,7 @@ def write_connected(connection: Connection, names: Iterable[str], round_gap_s: f
         (_connected_within(round_gap_s), sa.func.coalesce(instances.c.connected_since, db_now())),
         else_=db_now(),
     )
-    for chunk in _chunks(sorted(names)):
+    for chunk in chunks(names):
         connection.execute(
             instances.update()
             .where(instances.c.name.in_(chunk), instances.c.state != "gone")
@@ -80,7 +78,7 @@ def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
     for state, ids in by_state.items():
         # EC2 shows for an hour what is gone: when it went is the first time.
         changes = sa.true() if state != "gone" else instances.c.state != "gone"
-        for chunk in _chunks(ids):
+        for chunk in chunks(ids):
             connection.execute(
                 instances.update()
                 .where(instances.c.instance_id.in_(chunk), changes)
@@ -95,7 +93,7 @@ def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
             [{**row, "last_seen_at": now} for row in alive],
         )
     ids_by_token = {item.token: item.instance_id for item in seen if item.token}
-    for tokens in _chunks(sorted(ids_by_token)):
+    for tokens in chunks(ids_by_token):
         unseen = sa.select(launches.c.token).where(
             launches.c.token.in_(tokens), launches.c.state != "seen"
         )
@@ -105,11 +103,6 @@ def write_sightings(connection: Connection, seen: Sequence[Instance]) -> None:
                 .where(launches.c.token == token)
                 .values(state="seen", closed_at=db_now(), instance_id=ids_by_token[token])
             )
-
-
-def _chunks(values: list[str]) -> Iterator[list[str]]:
-    """Cut a list for IN (…), which databases bound."""
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
 
 
 def _stored_state(instance: Instance) -> str:

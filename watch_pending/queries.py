@@ -4,7 +4,7 @@ Expiries and claims are compared with the database's clock.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ CALL_MOST_S = UNSEEN_S - 60
 RENEWED_S = 60
 OPEN_STATES = ("planned", "called", "launched")
 KEPT_S = 90 * 86400
+CHUNK = 500
 
 # The last that is known of a launch: its call's end, else its call, else the plan.
 _begun_at = sa.func.coalesce(launches.c.closed_at, launches.c.called_at, launches.c.created_at)
@@ -110,6 +111,12 @@ def read_jacuzzis(connection: Connection) -> dict[str, list[str]]:
     ):
         found.setdefault(builder, []).append(name)
     return found
+
+
+def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """Cut values, sorted, into lists for IN (…), which databases bound."""
+    ordered = sorted(values)
+    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
 
 
 def take_turn(connection: Connection) -> None:

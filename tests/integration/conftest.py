@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
+from farmhand.db import make_engine, parse_url
+from farmhand.upgrades import upgrade
 from tests import ec2_client, ec2_control, services
 from tests.farm import Farm
 from tests.scan_farm import ScanFarm, running_scan_farm
@@ -133,3 +136,19 @@ def skewed(mariadb: services.DatabaseServer) -> Iterator[Callable[[float], str]]
     yield skew
     mariadb.execute("SET GLOBAL init_connect = ''")
     mariadb.execute("DROP USER IF EXISTS skewed@'127.0.0.1'")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgresql"])
+def migrated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[sa.Engine]:
+    """A farm database with this release's tables, for all tests of a file; on each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('farm')}/farmhand.db"
+    else:
+        server: services.DatabaseServer = request.getfixturevalue(request.param)
+        url = server.create_database(f"migrated_{uuid.uuid4().hex[:12]}")
+    engine = make_engine(parse_url(url, "test"), timeout_s=60)
+    upgrade(engine)
+    yield engine
+    engine.dispose()

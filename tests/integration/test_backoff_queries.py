@@ -1,6 +1,5 @@
 """The back-offs' rows on each database: begun, raised, disproved, void; and who never connected."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Barrier
@@ -9,14 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from farmhand.db import make_engine, parse_url
 from farmhand.tables.launches import backoffs, instances, launches
-from farmhand.upgrades import upgrade
 from tests.builders import WEST
 from tests.journal import add_instance, minutes_ago, write
 from tests.plans import make_launch, make_offer
 from tests.refusals import make_failures, make_refused
-from tests.services import DatabaseServer
 from watch_pending import backoff_queries as queries
 from watch_pending.aws_errors import Meaning
 from watch_pending.backoff_models import Backoff
@@ -29,21 +25,6 @@ REFUSED = make_refused()
 HOSTS, ROUNDS = 4, 5
 BOOT_DEADLINE_S = 1200
 SHA = "0" * 64
-
-
-@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgresql"])
-def migrated(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[sa.Engine]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('farm')}/farmhand.db"
-    else:
-        server: DatabaseServer = request.getfixturevalue(request.param)
-        url = server.create_database("backoff_queries")
-    engine = make_engine(parse_url(url, "test"), timeout_s=60)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

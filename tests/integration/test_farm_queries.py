@@ -1,7 +1,6 @@
 """The queries on the farm database: the journal of launches, what was seen, whose turn it is."""
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,13 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from farmhand.db import db_now, make_engine, parse_url
+from farmhand.db import db_now, make_engine
 from farmhand.queries import insert_run
 from farmhand.tables import launches as tables
 from farmhand.tables.farm import workers
-from farmhand.upgrades import upgrade
 from tests.builders import EAST, WEST, make_instance
-from tests.services import DatabaseServer
 from watch_pending import instance_queries, queries
 from watch_pending.config_machines import Market
 from watch_pending.models import Instance, InventoryWorker, Launch, Offer
@@ -28,21 +25,6 @@ launches, instances, planner = tables.launches, tables.instances, tables.planner
 UNSEEN_S, RENEWED_S = queries.UNSEEN_S, queries.RENEWED_S
 FARM = "test"
 THREADS, ROUNDS = 4, 8
-
-
-@pytest.fixture(scope="module", params=["sqlite", "mariadb", "postgresql"])
-def migrated(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[sa.Engine]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('farm')}/farmhand.db"
-    else:
-        server: DatabaseServer = request.getfixturevalue(request.param)
-        url = server.create_database("farm_queries")
-    engine = make_engine(parse_url(url, "test"), timeout_s=60)
-    upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

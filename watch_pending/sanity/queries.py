@@ -12,10 +12,9 @@ from sqlalchemy.engine import Connection
 
 from farmhand.db import db_now, insert_missing, read_clock
 from farmhand.tables.launches import findings, launches, stops
-from watch_pending.queries import take_turn
+from watch_pending.queries import chunks, take_turn
 from watch_pending.sanity.models import Key, Stuck
 
-CHUNK = 500
 # A step that has expired is taken back by the next stop-idle: so long, and several have failed.
 STUCK_S = 1800
 
@@ -55,7 +54,7 @@ def _by_kind(keys: Iterable[Key]) -> Iterator[sa.ColumnElement[bool]]:
     for kind, subject in sorted(keys):
         subjects[kind].append(subject)
     for kind, group in subjects.items():
-        for chunk in _chunks(group):
+        for chunk in chunks(group):
             yield sa.and_(findings.c.kind == kind, findings.c.subject.in_(chunk))
 
 
@@ -64,8 +63,8 @@ def read_launch_prices(
 ) -> dict[str, float | None]:
     """Read the launches of these machines: token, and instance id → USD an hour, or None."""
     found: dict[str, float | None] = {}
-    which = [launches.c.token.in_(chunk) for chunk in _chunks(tokens)]
-    which += [launches.c.instance_id.in_(chunk) for chunk in _chunks(ids)]
+    which = [launches.c.token.in_(chunk) for chunk in chunks(tokens)]
+    which += [launches.c.instance_id.in_(chunk) for chunk in chunks(ids)]
     columns = (launches.c.token, launches.c.instance_id, launches.c.price_usd_per_hour)
     for condition in which:
         for token, instance_id, price in connection.execute(sa.select(*columns).where(condition)):
@@ -98,9 +97,3 @@ def read_stopped_names(connection: Connection) -> frozenset[str]:
     """Read the names of machines that stop-idle has ended, as far back as its rows are kept."""
     statement = sa.select(stops.c.name).where(stops.c.closed_at.is_not(None)).distinct()
     return frozenset(connection.scalars(statement))
-
-
-def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    """Cut a list for IN (…), which databases bound."""
-    ordered = sorted(values)
-    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
