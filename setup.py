@@ -85,7 +85,7 @@ setup(
         "console_scripts": [
             "farmhand=farmhand.cli:main",
             "runner=runner.cli:main",
-            "runslave=slavealloc.runslave:main",
+            "runslave=slavealloc.runslave.cli:main",
             "scanner=scanner.cli:main",
             "slavealloc=slavealloc.cli:main",
             "watch-pending=watch_pending.cli:main",

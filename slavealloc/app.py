@@ -16,13 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from farmhand.errors import BadInput, Unavailable
 from slavealloc import replies
-from slavealloc.api import Api
 from slavealloc.batches import Batches
 from slavealloc.machines import GiveTac, Machines
 from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, make_pages
 from slavealloc.places import Places
+from slavealloc.rest.api import Api
 from slavealloc.tac import Stamp
 
 log = logging.getLogger("slavealloc")

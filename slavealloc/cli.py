@@ -94,7 +94,7 @@ def dbinit(run: Run, settings: Settings, force: bool, dump: Path | None) -> Resu
     Example:
       slavealloc dbinit -D sqlite:///slavealloc.db
     """
-    from slavealloc.dbadmin import init_database
+    from slavealloc.bulk.dbadmin import init_database
 
     return init_database(run, settings, dump, force=force)
 
@@ -107,7 +107,7 @@ def dbdump(run: Run, settings: Settings, file: Path | None) -> Result:
 
     It holds the workers' passwords: let nobody else read it.
     """
-    from slavealloc.dbadmin import dump_database
+    from slavealloc.bulk.dbadmin import dump_database
 
     return dump_database(run, settings, file)
 
@@ -118,7 +118,7 @@ def dbdump(run: Run, settings: Settings, file: Path | None) -> Result:
 @click.argument("file", type=path)
 def dbload(run: Run, settings: Settings, scrub: bool, file: Path) -> Result:
     """Load a dump into an empty database, of any of the three kinds; all of it or nothing."""
-    from slavealloc.dbadmin import load_database
+    from slavealloc.bulk.dbadmin import load_database
 
     return load_database(run, settings, file, scrub=scrub)
 
@@ -138,7 +138,7 @@ def dbimport(run: Run, settings: Settings, enable: bool, **files: Any) -> Result
     Twice is the same as once; what a file does not mention stays as it is. Pools and the like that
     are missing are created. docs/slavealloc.md lists the columns.
     """
-    from slavealloc.dbadmin import import_files
+    from slavealloc.bulk.dbadmin import import_files
 
     return import_files(run, settings, enable=enable, **files)
 
@@ -152,7 +152,7 @@ def gettac(
     run: Run, api_url: str | None, noop: bool, only_say: bool, slaves: tuple[str, ...]
 ) -> Result:
     """Print the buildbot.tac each SLAVE would get, and record it as if the machine had asked."""
-    from slavealloc.client import print_tacs
+    from slavealloc.client.verbs import print_tacs
 
     return print_tacs(run, _api(api_url), slaves, record=not noop, show=not only_say)
 
@@ -170,7 +170,7 @@ def lock(run: Run, api_url: str | None, unlock: bool, slave: str, master: str | 
       slavealloc lock bld-linux64-007 bm81-build1
       slavealloc lock -u bld-linux64-007
     """
-    from slavealloc.client import lock_worker, unlock_worker
+    from slavealloc.client.verbs import lock_worker, unlock_worker
 
     if unlock and master is None:
         return unlock_worker(run, _api(api_url), slave)
@@ -191,7 +191,7 @@ def disable(run: Run, api_url: str | None, note: str | None, enable: bool, slave
     Example:
       slavealloc disable bld-linux64-007 -m "bug 123456: disk errors"
     """
-    from slavealloc.client import set_enabled
+    from slavealloc.client.verbs import set_enabled
 
     return set_enabled(run, _api(api_url), slave, enabled=enable, note=note)
 
@@ -202,7 +202,7 @@ def disable(run: Run, api_url: str | None, note: str | None, enable: bool, slave
 @click.argument("slave")
 def enable(run: Run, api_url: str | None, note: str | None, slave: str) -> Result:
     """Let SLAVE start again."""
-    from slavealloc.client import set_enabled
+    from slavealloc.client.verbs import set_enabled
 
     return set_enabled(run, _api(api_url), slave, enabled=True, note=note)
 
@@ -213,7 +213,7 @@ def enable(run: Run, api_url: str | None, note: str | None, slave: str) -> Resul
 @click.argument("slave")
 def notes(run: Run, api_url: str | None, note: str | None, slave: str) -> Result:
     """Print what is noted about SLAVE, or note something else."""
-    from slavealloc.client import print_notes, set_notes
+    from slavealloc.client.verbs import print_notes, set_notes
 
     if note is None:
         return print_notes(run, _api(api_url), slave)
@@ -228,7 +228,7 @@ def notes(run: Run, api_url: str | None, note: str | None, slave: str) -> Result
 @click.option("--enabled/--disabled", default=None, help="Only those.")
 def workers(run: Run, api_url: str | None, **filters: Any) -> Result:
     """List workers: their master, their lock, when they last asked, their notes."""
-    from slavealloc.client import list_workers
+    from slavealloc.client.verbs import list_workers
 
     return list_workers(run, _api(api_url), filters)
 
@@ -237,7 +237,7 @@ def workers(run: Run, api_url: str | None, **filters: Any) -> Result:
 @url_option
 def masters(run: Run, api_url: str | None) -> Result:
     """List masters, and how many workers each serves."""
-    from slavealloc.client import list_masters
+    from slavealloc.client.verbs import list_masters
 
     return list_masters(run, _api(api_url))
 
@@ -247,7 +247,7 @@ def masters(run: Run, api_url: str | None) -> Result:
 @click.argument("slave")
 def history(run: Run, api_url: str | None, slave: str) -> Result:
     """List the masters SLAVE was sent to, newest first, and why."""
-    from slavealloc.client import show_history
+    from slavealloc.client.verbs import show_history
 
     return show_history(run, _api(api_url), slave)
 

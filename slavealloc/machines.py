@@ -10,12 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from slavealloc import rest_queries
 from slavealloc.batches import Batches
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, normalize_name
 from slavealloc.places import Places
 from slavealloc.replies import GETTAC, answer_exception, answer_json
+from slavealloc.rest import queries as rest_queries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from farmhand.errors import BadInput, FarmError
 from farmhand.output import format_time
 from farmhand.wording import unknown
 from slavealloc.models import SHIPPED_NAMES, Placement
-from slavealloc.runslave_page import MARKER
+from slavealloc.runslave.page import MARKER
 
 SHIPPED = Path(__file__).parent / "tacs"
 DISABLED = "disabled"

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from farmhand.command import Result, Run
 from farmhand.db import make_engine, parse_url
-from slavealloc.dbadmin import dump_database, load_database
-from slavealloc.dump import BY_NAME, Header, format_dump
+from slavealloc.bulk.dbadmin import dump_database, load_database
+from slavealloc.bulk.dump import BY_NAME, Header, format_dump
 from slavealloc.models import SHIPPED_NAMES
 from slavealloc.settings import load_settings
 

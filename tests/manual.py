@@ -12,7 +12,7 @@ from farmhand.cli import main as farmhand_main
 from runner.cli import main as runner_main
 from scanner.cli import main as scanner_main
 from slavealloc.cli import main as slavealloc_main
-from slavealloc.runslave import main as runslave_main
+from slavealloc.runslave.cli import main as runslave_main
 from watch_pending.cli import main as watch_pending_main
 
 ROOT = Path(__file__).parent.parent

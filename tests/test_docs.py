@@ -11,9 +11,9 @@ from farmhand.metrics import LAST_SUCCESS, run_samples
 from farmhand.tables import records
 from runner.originals import read_ini
 from runner.tasks import Task, find_tasks
+from slavealloc.bulk.import_files import Paths, read_files
+from slavealloc.bulk.import_plan import State, find_dangling, plan_import
 from slavealloc.config import RunSlave, SlaveAlloc
-from slavealloc.import_files import Paths, read_files
-from slavealloc.import_plan import State, find_dangling, plan_import
 from tests import builders, plans
 from tests.manual import DOCS, PAGES, ROOT, first_words, make_slug, read_sections
 from watch_pending import config, originals, report

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slavealloc.runslave_page import MARKER
+from slavealloc.runslave.page import MARKER
 from tests.manual import ROOT, read_sections
 
 MODULES = {"slavealloc": "slavealloc.cli", "runslave": "slavealloc.runslave"}

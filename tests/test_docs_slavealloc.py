@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from slavealloc.allocate import place_workers
-from slavealloc.import_forms import JACUZZIS, MASTERS, PASSWORDS, WORKERS, Form
+from slavealloc.bulk.import_forms import JACUZZIS, MASTERS, PASSWORDS, WORKERS, Form
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Outcome
-from slavealloc.resources import RESOURCES, SHOWN_BESIDE
+from slavealloc.rest.resources import RESOURCES, SHOWN_BESIDE
 from slavealloc.tac import FIELDS, SHIPPED
 from tests.manual import DOCS, first_words, quoted_words, read_sections, read_table
 

@@ -151,3 +151,43 @@ jacuzzis = Table(
         "worker_id", Id, ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True, index=True
     ),
 )
+
+# Who may change what is here. The token itself is shown once and kept nowhere.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    # Who holds it, as the audit names them.
+    Column("name", Name, nullable=False),
+    # write, or machine: good for /gettac alone, where that asks for one.
+    Column("scope", String(16), nullable=False),
+    # SHA-256 of the token, in hex: it is random and long, so nothing slower is needed.
+    Column("digest", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    UniqueConstraint("name"),
+    UniqueConstraint("digest"),
+    sqlite_autoincrement=True,
+)
+
+# One row for each row that somebody changed.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    # A token's name; or USER@HOST, of a verb that opens the database itself.
+    Column("who", Name, nullable=False),
+    # The table as it is called here, and the row's id and name then: it may be gone.
+    Column("table_name", String(64), nullable=False),
+    Column("row_id", Id, nullable=False),
+    Column("row_name", Name, nullable=False),
+    # add, edit or delete
+    Column("action", String(16), nullable=False),
+    # JSON: column → [before, after]
+    Column("changes", Text, nullable=False),
+    Column("why", Text),
+    Index("ix_audit_row", "table_name", "row_id", "id"),
+    sqlite_autoincrement=True,
+)

@@ -142,7 +142,7 @@ def test_dev_starts_again_when_the_code_changes(engine: sa.Engine, tmp_path: Pat
     more = {"PYTHONPATH": str(code)}
     with running_allocator(engine, "--dev", state=tmp_path, **more) as allocator:
         assert "<h1>slavealloc</h1>" in _wait_for_page(allocator, "slavealloc")
-        api = code / "slavealloc/api.py"
+        api = code / "slavealloc/rest/api.py"
         api.write_text(api.read_text().replace("<h1>slavealloc</h1>", "<h1>changed</h1>"))
         assert "<h1>changed</h1>" in _wait_for_page(allocator, "<h1>changed</h1>")
 

@@ -10,7 +10,7 @@ from farmhand.errors import BadInput
 from farmhand.tables.farm import workers
 from farmhand.tables.records import schema_info
 from farmhand.upgrades import newest_revision, read_revision
-from slavealloc.dbadmin import init_database
+from slavealloc.bulk.dbadmin import init_database
 from tests.bulk_farm import (
     call,
     direct,

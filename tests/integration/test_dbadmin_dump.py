@@ -13,8 +13,8 @@ from farmhand.errors import BadInput, Unavailable
 from farmhand.tables.farm import workers
 from farmhand.tables.records import schema_info
 from farmhand.upgrades import newest_revision
-from slavealloc import bulk_queries
-from slavealloc.dbadmin import dump_database, init_database
+from slavealloc.bulk import queries as bulk_queries
+from slavealloc.bulk.dbadmin import dump_database, init_database
 from slavealloc.models import SHIPPED_NAMES
 from tests.bulk_farm import (
     count,

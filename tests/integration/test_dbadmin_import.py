@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from farmhand.errors import BadInput
 from farmhand.tables.farm import masters, worker_passwords, workers
-from slavealloc.dbadmin import import_files, init_database
+from slavealloc.bulk.dbadmin import import_files, init_database
 from tests.bulk_farm import DATA, NOON, body, call, direct, dump, make_run, opened, rows_of
 
 pytestmark = pytest.mark.integration

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from slavealloc.dbadmin import dump_database, init_database, load_database
+from slavealloc.bulk.dbadmin import dump_database, init_database, load_database
 from tests.bulk_farm import (
     LATE,
     command,

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from farmhand import __version__
-from slavealloc.runslave import main
+from slavealloc.runslave.cli import main
 from tests.bad_allocator import (
     BadAllocator,
     make_old_page,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from farmhand.errors import Unavailable
-from slavealloc.runslave_fetch import MOST_BYTES, fetch_page
+from slavealloc.runslave.fetch import MOST_BYTES, fetch_page
 from tests.bad_allocator import BadAllocator, Reply, make_page, make_reply, running_bad_allocator
 
 pytestmark = pytest.mark.integration

@@ -1,0 +1,1 @@
+"""The whole database at once: made, dumped, loaded, imported."""

@@ -1,0 +1,262 @@
+"""The verbs that work on the farm database directly: create, dump, load and import."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL, Connection
+
+from farmhand.command import Result, Run
+from farmhand.db import FarmDb, check_farm, format_url, make_engine, reaching
+from farmhand.errors import BadInput
+from farmhand.output import print_json, print_lines
+from farmhand.state import make_writable
+from farmhand.upgrades import check_version, newest_revision, read_revision, upgrade
+from farmhand.validation import refuse
+from slavealloc import queries
+from slavealloc.bulk import queries as bulk_queries
+from slavealloc.bulk.dump import TABLES, Header, format_dump
+from slavealloc.bulk.dump_files import STANDARD, DumpFile, open_dump, read_dump, write_dump
+from slavealloc.bulk.import_files import Paths, read_files
+from slavealloc.bulk.import_plan import find_dangling, format_plan, plan_import, sum_up
+from slavealloc.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """What dbinit finds: the revision, None without tables of ours, and the rows by table."""
+
+    revision: str | None = None
+    rows: Mapping[str, int]
+
+
+def init_database(run: Run, settings: Settings, dump: Path | None, *, force: bool) -> Result:
+    """Create the tables, and fill them from a dump; what is there goes only by `force`.
+
+    Raises BadInput where the database is not empty, or of another farm, or the dump is no good.
+    """
+    with ExitStack() as stack:
+        source = stack.enter_context(open_dump(dump)) if dump else None
+        loaded = _check_dump(source, settings.database_url)
+        found = _look(run, settings)
+        if found.rows and not force:
+            raise _not_empty(settings.database_url, found.rows)
+        if not run.dry_run:
+            _create(run, settings, source, force=force)
+    document = {
+        "database": format_url(settings.database_url),
+        "before": found.revision,
+        "after": newest_revision(),
+        "removed": dict(found.rows),
+        "loaded": dict(loaded),
+        "dry_run": run.dry_run,
+    }
+    revisions = f"revision {found.revision or 'none'} → {newest_revision()}"
+    line = f"{document['database']}: {revisions}; removed {_told(found.rows)}"
+    return _report(run, document, f"{line}; loaded {_told(loaded)}")
+
+
+def _look(run: Run, settings: Settings) -> _Found:
+    """Look at what is there; raises BadInput where it isn't for this farm or this release."""
+    if _is_missing(settings.database_url):
+        return _Found(rows={})
+    with _opened(run, settings, reading=True) as database:
+        with reaching("farm database", database.url):
+            revision = read_revision(database.engine)
+            if revision is not None and revision >= newest_revision():
+                check_version(database.engine)
+        if revision is not None:
+            check_farm(database, settings.farm, reading=True)
+        with database.begin() as connection:
+            tables = bulk_queries.find_tables(connection)
+            if tables and revision is None:
+                names = ", ".join(table.name for table in tables)
+                raise BadInput(
+                    f"{format_url(database.url)} has tables of the same names that are not "
+                    f"farmhand's ({names}): use another database"
+                )
+            return _Found(revision=revision, rows=bulk_queries.count_rows(connection, tables))
+
+
+def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: bool) -> None:
+    if settings.database_embedded:
+        make_writable(settings.state_directory)
+    with _opened(run, settings, reading=False) as database:
+        with reaching("farm database", database.url):
+            if (read_revision(database.engine) or "") < newest_revision():
+                upgrade(database.engine)
+        with database.begin() as connection:
+            queries.lock_for_edit(connection)
+            rows = bulk_queries.count_rows(connection, TABLES)
+            if rows and not force:  # since it was looked at
+                raise _not_empty(database.url, rows)
+            if source is not None:
+                _load(connection, source, scrub=False)
+            elif rows:
+                bulk_queries.delete_all(connection)
+                bulk_queries.restore_templates(connection)
+
+
+def dump_database(run: Run, settings: Settings, file: Path | None) -> Result:
+    """Write a dump of one moment to stdout, or to a file that is there whole or not at all."""
+    # With -D there may be no configuration, and so no farm's name; the dump says whose it is.
+    with _opened_farm(run, settings, reading=True, any_farm=settings.database_given) as database:
+        _warn_of_newer(database)
+        with bulk_queries.snapshot(database) as connection:
+            header = Header(farm=bulk_queries.read_farm(connection), taken_at=run.now)
+            lines = write_dump(file, format_dump(header, bulk_queries.read_all(connection)))
+    rows = lines - 2
+    if file is not None and file != STANDARD:
+        _report(run, {"file": str(file), "rows": rows}, f"{file}: {rows} rows")
+    return Result(summary={"rows": rows})
+
+
+def _warn_of_newer(database: FarmDb) -> None:
+    with reaching("farm database", database.url):
+        revision = read_revision(database.engine) or newest_revision()
+    if revision > newest_revision():
+        log.warning(
+            "the farm database is at revision %s, this release knows %s: "
+            "columns that came since are not in the dump; upgrade this host",
+            revision,
+            newest_revision(),
+        )
+
+
+def load_database(run: Run, settings: Settings, file: Path, *, scrub: bool) -> Result:
+    """Load a dump into an empty database, all of it or nothing; `scrub` gives it new secrets.
+
+    Raises BadInput where the file is no good, or the database is not empty.
+    """
+    with open_dump(file) as source:
+        loaded = _check_dump(source, settings.database_url)
+        with (
+            _opened_farm(run, settings, reading=run.dry_run) as database,
+            database.begin() as connection,
+        ):
+            if not run.dry_run:
+                queries.lock_for_edit(connection)
+            if rows := bulk_queries.count_rows(connection, TABLES):
+                raise _not_empty(database.url, rows)
+            if not run.dry_run:
+                _load(connection, source, scrub=scrub)
+    document = {
+        "database": format_url(settings.database_url),
+        "loaded": dict(loaded),
+        "scrubbed": scrub,
+        "dry_run": run.dry_run,
+    }
+    line = f"{document['database']}: loaded {_told(loaded)}"
+    return _report(run, document, f"{line}; with new passwords" if scrub else line)
+
+
+def _check_dump(source: DumpFile | None, url: URL) -> Counter[str]:
+    """Read a dump to its end, and count its rows by table."""
+    if source is None:
+        return Counter()
+    rows = read_dump(source, backend=url.get_backend_name())
+    return Counter(table.name for table, _ in rows)
+
+
+def _load(connection: Connection, source: DumpFile, *, scrub: bool) -> None:
+    """Put a dump's rows in the place of all that is there."""
+    bulk_queries.delete_all(connection)
+    rows = read_dump(source, backend=connection.dialect.name, scrub=scrub)
+    bulk_queries.insert_rows(connection, rows)
+    bulk_queries.restore_templates(connection)
+    bulk_queries.raise_sequences(connection)
+
+
+def import_files(run: Run, settings: Settings, *, enable: bool, **files: Any) -> Result:
+    """Add and change what the files say; all of it or, where anything is wrong, nothing."""
+    rows = read_files(Paths(**files))
+    with (
+        _opened_farm(run, settings, reading=run.dry_run) as database,
+        database.begin() as connection,
+    ):
+        if not run.dry_run:
+            queries.lock_for_edit(connection)
+        state = bulk_queries.read_state(connection, rows)
+        refuse(find_dangling(rows, state))
+        plan = plan_import(rows, state)
+        if not run.dry_run:
+            bulk_queries.write_import(connection, plan, enabled=enable)
+    return _report(run, {**sum_up(plan), "dry_run": run.dry_run}, format_plan(plan))
+
+
+# Opening and telling
+
+
+@contextmanager
+def _opened(run: Run, settings: Settings, *, reading: bool) -> Iterator[FarmDb]:
+    """Open a database whatever is in it."""
+    url = settings.database_url
+    engine = make_engine(url, timeout_s=max(1.0, run.remaining_s()), read_only=reading)
+    try:
+        yield FarmDb(engine=engine, url=url, embedded=settings.database_embedded)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _opened_farm(
+    run: Run, settings: Settings, *, reading: bool, any_farm: bool = False
+) -> Iterator[FarmDb]:
+    """Open a database of this release, and of this farm where it has a name; it gets none here.
+
+    The embedded default is created where it is to be written, and empty where it is missing.
+    """
+    if settings.database_embedded:
+        timeout_s = max(1.0, run.remaining_s())
+        database = settings.open_database(reading=reading, timeout_s=timeout_s)
+        try:
+            yield database
+        finally:
+            database.engine.dispose()
+        return
+    if _is_missing(settings.database_url):
+        where = format_url(settings.database_url)
+        raise BadInput(f"{where}: no such database; create it with `slavealloc dbinit -D {where}`")
+    with _opened(run, settings, reading=reading) as database:
+        with reaching("farm database", database.url):
+            check_version(database.engine)
+        if not any_farm:
+            check_farm(database, settings.farm, reading=True)
+        yield database
+
+
+def _is_missing(url: URL) -> bool:
+    """Whether it is an SQLite database whose file is not there."""
+    name = url.database or ":memory:"
+    if url.get_backend_name() != "sqlite" or name == ":memory:" or name.startswith("file:"):
+        return False
+    try:
+        Path(name).stat()
+    except OSError:
+        return True
+    return False
+
+
+def _not_empty(url: URL, rows: Mapping[str, int]) -> BadInput:
+    return BadInput(
+        f"{format_url(url)} is not empty: it has {_told(rows)}; "
+        "`slavealloc dbinit --force` would delete them for ever (take a `slavealloc dbdump` first)"
+    )
+
+
+def _told(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in rows.items()) or "nothing"
+
+
+def _report(run: Run, document: Mapping[str, object], line: str) -> Result:
+    if run.json:
+        print_json(document)
+    elif run.speaks:
+        print_lines([line])
+    return Result()

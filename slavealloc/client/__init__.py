@@ -1,0 +1,1 @@
+"""What `slavealloc` asks a running server, through its API."""

@@ -1,0 +1,193 @@
+"""A running slavealloc over HTTP: one question at a time, and what its answers mean."""
+
+import json
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from urllib3.exceptions import LocationParseError
+
+from farmhand.errors import BadInput, FarmError, Unavailable
+from slavealloc.client.report import Row, format_unknown
+from slavealloc.runslave.page import MARKER
+from slavealloc.runslave.settings import hide_user
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 30.0
+WORKER = ("name", "enabled", "notes", "poolid", "locked_masterid", "current_masterid")
+LISTED_WORKER = (*WORKER, "pool", "current_master", "locked_master", "last_seen_at")
+MASTER = ("masterid", "nickname", "fqdn", "pb_port", "poolid", "enabled", "notes")
+LISTED_MASTER = (*MASTER, "pool", "live_slaves")
+HISTORY = ("at", "master", "reason", "host")
+# How the allocator's page begins where a worker gets no tac.
+REFUSALS = ("no allocation available", "error processing request")
+SAID_SHOWN = 200
+
+
+class Refused(FarmError):
+    """The allocator has no tac for this worker; another may get one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """An HTTP answer; `url` is without its user and password."""
+
+    url: str
+    status: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """A slavealloc at an address, asked once for each thing; nothing is tried again.
+
+    All methods raise Unavailable where it does not answer, or something else does, and BadInput
+    for what it refuses. `remaining_s` says how long the run may still take.
+    """
+
+    address: str
+    session: requests.Session
+    remaining_s: Callable[[], float]
+
+    def find_worker(self, name: str) -> Row:
+        """Read a worker; raises BadInput with near names where there is none."""
+        answer = self.ask("api/slaves", name, byname=1)
+        if answer.status == requests.codes.not_found:
+            names = [row["name"] for row in self.read_rows("slaves", ("name",))]
+            raise BadInput(format_unknown("worker", name, names))
+        return parse_row(answer, parse_answer(answer), WORKER)
+
+    def find_master(self, nickname: str) -> Row:
+        """Read a master; raises BadInput with near names where there is none."""
+        rows = {row["nickname"]: row for row in self.read_rows("masters", LISTED_MASTER)}
+        if nickname not in rows:
+            raise BadInput(format_unknown("master", nickname, rows))
+        return rows[nickname]
+
+    def read_master(self, master_id: int) -> Row:
+        """Read the master that a worker's row names."""
+        answer = self.ask("api/masters", str(master_id))
+        return parse_row(answer, parse_answer(answer), MASTER)
+
+    def read_history(self, name: str) -> list[Row]:
+        """Read where a worker was sent, newest first; raises BadInput as find_worker does."""
+        self.find_worker(name)
+        return parse_rows(self.ask("api/slaves", f"{name}/history", byname=1), HISTORY)
+
+    def read_rows(self, table: str, fields: Collection[str], **query: Any) -> list[Row]:
+        """Read a table's rows."""
+        return parse_rows(self.ask("api", table, **query), fields)
+
+    def check_names(self, what: str, wanted: Collection[str]) -> None:
+        """Raise BadInput, with near names, for a pool or the like that there is not."""
+        known = [row["name"] for row in self.read_rows(f"{what}s", ("name",))] if wanted else []
+        for name in wanted:
+            if name not in known:
+                raise BadInput(format_unknown(what, name, known))
+
+    def edit_worker(self, name: str, edit: Row) -> None:
+        """Change fields of a worker."""
+        answer = self.ask("api/slaves", name, edit=edit, byname=1)
+        if parse_answer(answer) != {"success": True}:
+            raise not_ours(answer)
+        log.info("%s: set %s", name, dict(edit))
+
+    def preview_tac(self, name: str) -> tuple[str, Row | None]:
+        """Read the tac a worker would get, and its master unless it is disabled; raises Refused."""
+        answer = self.ask("api/gettac", name)
+        document = parse_json(answer)
+        if isinstance(document, dict) and document.get("success") is False:
+            raise Refused(str(document.get("error")))
+        given = parse_row(answer, parse_answer(answer), ("tac", "master"))
+        return given["tac"], self.find_master(given["master"]) if given["master"] else None
+
+    def record_tac(self, name: str) -> str:
+        """Ask for a worker's tac as its machine does, which moves it; raises Refused."""
+        answer = self.ask("gettac", name)
+        if answer.status == requests.codes.ok and MARKER in answer.text:
+            return answer.text
+        if answer.text.startswith(REFUSALS):
+            raise Refused(answer.text)
+        raise not_ours(answer)
+
+    def ask(self, path: str, name: str, *, edit: Row | None = None, **query: Any) -> Answer:
+        """GET what is below a path by this name, or PUT an edit to it."""
+        url = f"{self.address}/{path}/{quote(name, errors='surrogateescape')}"
+        shown = hide_user(url)
+        timeout_s = min(TIMEOUT_S, self.remaining_s())
+        if timeout_s <= 0:
+            raise Unavailable(f"{shown}: no time is left to ask it")
+        method = "GET" if edit is None else "PUT"
+        try:
+            response = self.session.request(
+                method, url, params=query, json=edit, timeout=timeout_s, allow_redirects=False
+            )
+        except (requests.exceptions.InvalidURL, LocationParseError) as err:
+            raise BadInput(f"{shown}: {_explain(err)}; see -A") from err
+        except requests.RequestException as err:
+            raise Unavailable(f"{shown}: {_explain(err)}") from err
+        response.encoding = response.encoding or "utf-8"  # guessing takes seconds for a long list
+        if response.is_redirect:
+            where = hide_user(response.headers["location"])
+            raise Unavailable(f"{shown}: redirects to {where}: give the right address with -A")
+        return Answer(url=shown, status=response.status_code, text=response.text)
+
+
+def _explain(err: Exception) -> str:
+    """Say what went wrong without the library's wrapping, which repeats the address."""
+    wrapped = err.args[0] if err.args else err
+    return hide_user(str(getattr(wrapped, "reason", wrapped)).rpartition(": ")[2])
+
+
+# What answers mean
+
+
+def parse_answer(answer: Answer) -> Any:
+    """Read a JSON answer; raises BadInput for a refusal, Unavailable for anything that is none.
+
+    >>> parse_answer(Answer(url="http://slavealloc/api/pools", status=200, text="[]"))
+    []
+    """
+    document = parse_json(answer)
+    if answer.status < 300:
+        return document
+    error = document.get("error") if isinstance(document, dict) else None
+    if error and 400 <= answer.status < 500:
+        raise BadInput(f"{answer.url}: {error}")
+    raise Unavailable(f"{answer.url}: HTTP {answer.status}: {error or 'no reason given'}")
+
+
+def parse_json(answer: Answer) -> Any:
+    """Read an answer's JSON, whatever its status; raises Unavailable."""
+    try:
+        return json.loads(answer.text)
+    except (ValueError, RecursionError) as err:
+        raise not_ours(answer) from err
+
+
+def parse_row(answer: Answer, row: object, fields: Collection[str]) -> Row:
+    """Check that a row of an answer has these fields; raises Unavailable."""
+    if isinstance(row, dict) and all(field in row for field in fields):
+        return row
+    raise not_ours(answer)
+
+
+def parse_rows(answer: Answer, fields: Collection[str]) -> list[Row]:
+    """Read an answer's rows, which have at least these fields; raises as parse_answer does."""
+    rows = parse_answer(answer)
+    if not isinstance(rows, list):
+        raise not_ours(answer)
+    return [parse_row(answer, row, fields) for row in rows]
+
+
+def not_ours(answer: Answer) -> Unavailable:
+    """Make the error for a server that failed, or that is no slavealloc."""
+    if answer.status >= 500:
+        said = "" if answer.text.startswith("<") else f": {answer.text[:SAID_SHOWN]}"
+        return Unavailable(f"{answer.url}: HTTP {answer.status}{said}")
+    said = f"HTTP {answer.status}, but not what slavealloc answers"
+    return Unavailable(f"{answer.url}: {said}: is that its address?")

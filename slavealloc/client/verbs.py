@@ -1,0 +1,292 @@
+"""The verbs that ask a running server over HTTP: gettac, lock, disable, notes, workers, ….
+
+A verb that changes something reads first: it says what was before, and changes only what differs.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+from farmhand import config
+from farmhand.command import Result, Run
+from farmhand.config_file import find_config
+from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
+from farmhand.output import print_json, print_lines, print_table, print_text
+from slavealloc.client import report
+from slavealloc.client.http import LISTED_MASTER, LISTED_WORKER, Refused, Server
+from slavealloc.client.report import Given, Row
+from slavealloc.config import SlaveAlloc
+from slavealloc.pages import normalize_name
+from slavealloc.runslave.settings import hide_user
+
+log = logging.getLogger(__name__)
+
+DEFAULT_URL = "http://127.0.0.1:1080"
+URL = re.compile(r"(https?://[^\s/?#]+(?:/[^\s?#]*?)??)/*(?:/api(?:/v1)?)?/*")
+NAME = re.compile(r"[^\s./]+")
+# By these the API filters workers; the plural is the table of their names.
+FILTERS = ("pool", "purpose", "environment")
+
+
+# Whom to ask, about whom
+
+
+@contextmanager
+def _reaching(run: Run, api_url: str | None) -> Iterator[Server]:
+    address = parse_address(api_url or _configured_url(run) or DEFAULT_URL)
+    with requests.Session() as session:
+        yield Server(address=address, session=session, remaining_s=run.remaining_s)
+
+
+def _configured_url(run: Run) -> str | None:
+    path = find_config(run.config_path, run.environ)
+    if path is None:
+        return None
+    section = config.load(path, "slavealloc", environ=run.environ).sections.get("slavealloc")
+    return section.api_url if isinstance(section, SlaveAlloc) else None
+
+
+def parse_address(url: str) -> str:
+    """Read a server's address, without the /api that the original's had; raises BadInput.
+
+    >>> parse_address("http://slavealloc.example.com/api/")
+    'http://slavealloc.example.com'
+    """
+    found = URL.fullmatch(url)
+    if not found:
+        raise BadInput(
+            f"server {hide_user(url)!a}: expected http://HOST… or https://HOST… (see -A)"
+        )
+    return found[1]
+
+
+def parse_name(slave: str) -> str:
+    """Read a worker's name; raises BadInput.
+
+    >>> parse_name("BLD-linux64-007")
+    'bld-linux64-007'
+    """
+    if "." in slave:
+        raise BadInput(f"{slave!a}: give the name without its domain")
+    if not NAME.fullmatch(slave):
+        raise BadInput(f"{slave!a} is no worker's name")
+    return normalize_name(slave)
+
+
+# gettac
+
+
+def print_tacs(
+    run: Run, api_url: str | None, slaves: Sequence[str], *, record: bool, show: bool
+) -> Result:
+    """Print each worker's tac, or just its master; one that has none stops no other."""
+    names = [parse_name(slave) for slave in slaves]
+    with _reaching(run, api_url) as server:
+        given = _ask_tacs(server, names, record=record and not run.dry_run)
+    if run.json:
+        print_json([each.to_json() for each in given])
+    for each in given:
+        if each.tac and show and not run.json:
+            print_text(each.tac)
+        if each.error:
+            log.error("%s: %s", each.slave, each.error)
+        elif show or run.json:
+            log.info("%s", each.place)
+        else:
+            print_lines([each.place])
+    failed = sum(each.error is not None for each in given)
+    return Result(
+        exit_code=ExitCode.PARTIAL if failed else ExitCode.OK,
+        summary={"given": len(given) - failed, "failed": failed},
+    )
+
+
+def _ask_tacs(server: Server, names: Sequence[str], *, record: bool) -> list[Given]:
+    """Ask for one after the other; raises Unavailable if the server is away from the start."""
+    given: list[Given] = []
+    away: Unavailable | None = None
+    for name in names:
+        if away is not None:
+            given.append(Given(slave=name, error=f"not asked: {away}"))
+            continue
+        try:
+            given.append(_record_tac(server, name) if record else _preview_tac(server, name))
+        except Refused as err:
+            given.append(Given(slave=name, error=str(err)))
+        except Unavailable as err:
+            if not given:
+                raise
+            away = err
+            given.append(Given(slave=name, error=str(err)))
+    return given
+
+
+def _preview_tac(server: Server, name: str) -> Given:
+    tac, master = server.preview_tac(name)
+    return _give(name, tac, master, recorded=False)
+
+
+def _record_tac(server: Server, name: str) -> Given:
+    """Ask as the machine does; the page does not say what its master is called."""
+    tac = server.record_tac(name)
+    try:
+        master_id = server.find_worker(name)["current_masterid"]
+        master = None if master_id is None else server.read_master(master_id)
+    except FarmError as err:
+        error = f"recorded, but which master it is can't be read: {err}"
+        return Given(slave=name, tac=tac, recorded=True, error=error)
+    return _give(name, tac, master, recorded=True)
+
+
+def _give(name: str, tac: str, master: Row | None, *, recorded: bool) -> Given:
+    return Given(
+        slave=name,
+        place=report.format_place(name, master),
+        master=master["nickname"] if master else None,
+        tac=tac,
+        recorded=recorded,
+    )
+
+
+# Verbs that change a worker
+
+
+def lock_worker(run: Run, api_url: str | None, slave: str, master: str) -> Result:
+    """Send a worker to a master from its next start on; raises BadInput for unknown names."""
+    name = parse_name(slave)
+    with _reaching(run, api_url) as server:
+        worker, target = server.find_worker(name), server.find_master(master)
+        for warning in report.find_obstacles(worker, target):
+            log.warning("%s", warning)
+        return _move_lock(run, server, worker, target)
+
+
+def unlock_worker(run: Run, api_url: str | None, slave: str) -> Result:
+    """Let a worker go to any master again; raises BadInput if it was not locked."""
+    name = parse_name(slave)
+    with _reaching(run, api_url) as server:
+        worker = server.find_worker(name)
+        if worker["locked_masterid"] is None:
+            raise BadInput(f"{name} is not locked")
+        return _move_lock(run, server, worker, None)
+
+
+def _move_lock(run: Run, server: Server, worker: Row, target: Row | None) -> Result:
+    name, locked_id = worker["name"], worker["locked_masterid"]
+    target_id = target["masterid"] if target else None
+    before = None if locked_id is None else server.read_master(locked_id)["nickname"]
+    after = target["nickname"] if target else None
+    edit = {"locked_masterid": target_id} if target_id != locked_id else {}
+    document = {"slave": name, "locked_master": after, "previous_locked_master": before}
+    line = report.format_lock(name, before, after, dry_run=run.dry_run)
+    return _apply(run, server, document, edit, line)
+
+
+def set_enabled(
+    run: Run, api_url: str | None, slave: str, *, enabled: bool, note: str | None
+) -> Result:
+    """Enable or disable a worker; a note replaces its notes, also where the state stays."""
+    name = parse_name(slave)
+    with _reaching(run, api_url) as server:
+        worker = server.find_worker(name)
+        was_enabled = bool(worker["enabled"])
+        before = worker["notes"] or None
+        after = before if note is None else note or None
+        edit: dict[str, object] = {"enabled": enabled} if enabled != was_enabled else {}
+        edit |= {"notes": after} if after != before else {}
+        document = {
+            "slave": name,
+            "enabled": enabled,
+            "previous_enabled": was_enabled,
+            "notes": after,
+            "previous_notes": before,
+        }
+        state = report.format_enabled(name, before=was_enabled, after=enabled, dry_run=run.dry_run)
+        notes = report.format_notes(before, after, dry_run=run.dry_run)
+        return _apply(run, server, document, edit, f"{state}; {notes}")
+
+
+def set_notes(run: Run, api_url: str | None, slave: str, note: str) -> Result:
+    """Replace a worker's notes; an empty note removes them."""
+    name = parse_name(slave)
+    with _reaching(run, api_url) as server:
+        before, after = server.find_worker(name)["notes"] or None, note or None
+        edit = {"notes": after} if after != before else {}
+        document = {"slave": name, "notes": after, "previous_notes": before}
+        line = f"{name}: {report.format_notes(before, after, dry_run=run.dry_run)}"
+        return _apply(run, server, document, edit, line)
+
+
+def _apply(
+    run: Run, server: Server, document: Mapping[str, object], edit: Row, line: str
+) -> Result:
+    """Change a worker, if there is something to change and this is no dry run, and say so."""
+    if edit and not run.dry_run:
+        server.edit_worker(str(document["slave"]), edit)
+    if run.json:
+        print_json({**document, "changed": bool(edit), "dry_run": run.dry_run})
+    elif run.speaks:
+        print_lines([line])
+    return Result(summary={"changed": len(edit)})
+
+
+# Verbs that read
+
+
+def print_notes(run: Run, api_url: str | None, slave: str) -> Result:
+    """Print a worker's notes."""
+    name = parse_name(slave)
+    with _reaching(run, api_url) as server:
+        notes = server.find_worker(name)["notes"]
+    if run.json:
+        print_json({"slave": name, "notes": notes or None})
+    else:
+        print_lines((notes or f"{name} has no notes").splitlines())
+    return Result()
+
+
+def list_workers(run: Run, api_url: str | None, filters: Mapping[str, Any]) -> Result:
+    """List workers; `filters`: pool, purpose, environment → names, and enabled → true or none."""
+    query = {name: filters[name] for name in FILTERS if filters.get(name)}
+    if filters.get("enabled") is not None:
+        query["enabled"] = int(filters["enabled"])
+    with _reaching(run, api_url) as server:
+        for name in FILTERS:
+            server.check_names(name, filters.get(name) or ())
+        rows = server.read_rows("slaves", LISTED_WORKER, **query)
+    table = report.tabulate_workers(rows, run.now)
+    return _show(run, rows, report.WORKERS_HEAD, table, "no workers")
+
+
+def list_masters(run: Run, api_url: str | None) -> Result:
+    """List masters, and how many live workers each serves."""
+    with _reaching(run, api_url) as server:
+        rows = server.read_rows("masters", LISTED_MASTER)
+    return _show(run, rows, report.MASTERS_HEAD, report.tabulate_masters(rows), "no masters")
+
+
+def show_history(run: Run, api_url: str | None, slave: str) -> Result:
+    """List where a worker was sent, newest first."""
+    name = parse_name(slave)
+    with _reaching(run, api_url) as server:
+        rows = server.read_history(name)
+    none = f"{name} was never sent to a master"
+    return _show(run, rows, report.HISTORY_HEAD, report.tabulate_history(rows), none)
+
+
+def _show(
+    run: Run,
+    rows: Sequence[Row],
+    head: Sequence[str],
+    table: Sequence[Sequence[object]],
+    none: str,
+) -> Result:
+    if run.json:
+        print_json(rows)
+    else:
+        print_table(head, table, none)
+    return Result(summary={"rows": len(rows)})

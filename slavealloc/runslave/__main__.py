@@ -1,0 +1,5 @@
+"""`python -m slavealloc.runslave` is `runslave`."""
+
+from slavealloc.runslave.cli import main
+
+main()

@@ -1,0 +1,120 @@
+"""How ages, notes, locks and states are put into words."""
+
+from datetime import datetime
+
+import pytest
+
+from slavealloc.client.report import (
+    find_obstacles,
+    format_age,
+    format_enabled,
+    format_lock,
+    format_notes,
+    format_unknown,
+    shorten,
+    tabulate_history,
+)
+
+NOW = datetime.fromisoformat("2026-03-04T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (None, "never"),
+        ("2026-03-04T12:00:07Z", "just now"),
+        ("2026-03-04T11:59:56.5Z", "just now"),
+        ("2026-03-04T11:59:18Z", "42 s ago"),
+        ("2026-03-04T11:57:00.000001Z", "2 min ago"),
+        ("2026-03-04T11:00:01Z", "59 min ago"),
+        ("2026-03-04T11:00:00Z", "1 h ago"),
+        ("2026-03-03T12:00:00Z", "1 day ago"),
+        ("2025-03-04T12:00:00Z", "365 days ago"),
+    ],
+)
+def test_an_age_is_said_in_its_largest_whole_unit(at: str | None, said: str) -> None:
+    assert format_age(at, NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("notes", "shown"),
+    [
+        (None, ""),
+        ("x" * 60, "x" * 60),
+        ("x" * 61, "x" * 59 + "…"),
+        ("bug 1\n\tdisk", "bug 1 disk"),
+    ],
+)
+def test_notes_are_shown_on_one_short_line(notes: str | None, shown: str) -> None:
+    assert shorten(notes) == shown
+
+
+def test_nothing_near_means_no_guess() -> None:
+    assert format_unknown("master", "x", ["bm81-build1"]) == 'no master is called "x"'
+
+
+def test_of_many_near_names_three_are_shown() -> None:
+    said = format_unknown("worker", "w1", [f"w1{n}" for n in range(9)])
+    assert said.count('"') == 2 + 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "dry_run", "said"),
+    [
+        (None, "bm3", False, "w1 is now locked to bm3; it was not locked"),
+        (None, "bm3", True, "w1 would be locked to bm3; it is not locked"),
+        ("bm2", "bm3", True, "w1 would be locked to bm3; it is locked to bm2"),
+        ("bm2", None, False, "w1 is now unlocked; it was locked to bm2"),
+        ("bm2", None, True, "w1 would be unlocked; it is locked to bm2"),
+        ("bm2", "bm2", False, "w1 is already locked to bm2"),
+        ("bm2", "bm2", True, "w1 is already locked to bm2"),
+    ],
+)
+def test_a_lock_says_what_was_before(
+    before: str | None, after: str | None, dry_run: bool, said: str
+) -> None:
+    assert format_lock("w1", before, after, dry_run=dry_run) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "dry_run", "said"),
+    [
+        (True, False, False, "w1 is now disabled"),
+        (False, True, True, "w1 would be enabled"),
+        (False, False, False, "w1 is already disabled"),
+        (True, True, True, "w1 is already enabled"),
+    ],
+)
+def test_a_state_says_whether_it_changed(
+    before: bool, after: bool, dry_run: bool, said: str
+) -> None:
+    assert format_enabled("w1", before=before, after=after, dry_run=dry_run) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "dry_run", "said"),
+    [
+        (None, None, False, "it has no notes"),
+        ("bug 1", "bug 1", True, 'its notes are kept: "bug 1"'),
+        (None, "bug 1", False, 'its notes are now "bug 1"; they were none'),
+        ("bug 1", None, True, 'its notes would be none; they are "bug 1"'),
+    ],
+)
+def test_notes_say_what_they_were(
+    before: str | None, after: str | None, dry_run: bool, said: str
+) -> None:
+    assert format_notes(before, after, dry_run=dry_run) == said
+
+
+def test_a_lock_warns_of_a_disabled_master_and_of_another_pool() -> None:
+    worker = {"name": "w1", "poolid": 1}
+    master = {"nickname": "bm3", "enabled": False, "poolid": 2, "pool": "try"}
+    disabled, other = find_obstacles(worker, master)
+    assert disabled == "master bm3 is disabled: w1 gets no allocation until it is enabled"
+    assert "bm3 is of pool try, and w1 is not" in other
+    assert find_obstacles(worker, {**master, "enabled": True, "poolid": 1}) == []
+
+
+def test_history_says_none_where_there_was_no_master() -> None:
+    row = {"at": "2026-03-04T12:00:00Z", "master": None, "reason": "disabled", "host": "a/1/b"}
+    assert tabulate_history([row]) == [("2026-03-04T12:00:00Z", "none", "disabled", "a/1/b")]
