@@ -88,7 +88,7 @@ def load(
     top, problems = validate(_Top, top_data, path.parent, beside=SECTIONS)
     sections = {}
     for name in [name for name in SECTIONS if name in data]:
-        sections[name], found = validate(_section_type(name), data[name], path.parent)
+        sections[name], found = validate(find_section(name), data[name], path.parent)
         problems += [Problem((name, *each.path), each.message) for each in found]
     problems = [each for each in problems if not expanded.is_unset(each.path)]
     ignored = set() if section is None else SECTIONS.keys() - {section}
@@ -105,7 +105,8 @@ def load(
     )
 
 
-def _section_type(name: str) -> type[Any]:
+def find_section(name: str) -> type[Any]:
+    """Import the dataclass of a section."""
     module, _, attribute = SECTIONS[name].partition(":")
     kind: type[Any] = getattr(import_module(module), attribute)
     return kind

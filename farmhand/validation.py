@@ -3,11 +3,12 @@
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -164,11 +165,17 @@ def validate(
     keys that are no fields, but may stand beside them: an unknown key may be one misspelled.
     """
     try:
-        built = TypeAdapter(kind).validate_python(data, context={"directory": directory})
+        adapter = _make_adapter(cast("Hashable", kind))
+        built = adapter.validate_python(data, context={"directory": directory})
     except ValidationError as err:
         errors = err.errors(include_url=False, include_input=False)
         return None, _describe(errors, kind, data, list(beside))
     return built, list(built.find_problems()) if hasattr(built, "find_problems") else []
+
+
+@cache
+def _make_adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _describe(

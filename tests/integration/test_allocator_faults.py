@@ -30,7 +30,7 @@ from tests.storm import Answer, Storm, ask_all
 pytestmark = pytest.mark.integration
 EACH_KIND = pytest.mark.parametrize(
     "kind",
-    ["sqlite", "mariadb", pytest.param("postgresql", marks=pytest.mark.soak)],
+    ["mariadb", *(pytest.param(k, marks=pytest.mark.soak) for k in ("sqlite", "postgresql"))],
     indirect=True,
 )
 MASTERS = 20

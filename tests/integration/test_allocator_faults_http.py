@@ -53,6 +53,14 @@ STRANGE = {
 VERBATIM = {"not UTF-8", "surrogate", "script"}
 
 
+@pytest.fixture(
+    params=["sqlite", *(pytest.param(k, marks=pytest.mark.soak) for k in ("mariadb", "postgresql"))]
+)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The database has little part in this."""
+    return str(request.param)
+
+
 @pytest.fixture
 def allocator(database_url: str, tmp_path: Path) -> Iterator[Allocator]:
     engine = make_places_database(database_url)

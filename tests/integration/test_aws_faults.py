@@ -97,6 +97,7 @@ def test_where_no_region_answers_the_run_ends_in_4_by_its_deadline(farm: Farm) -
     assert "EC2 answered in no region: no answer within" in done.err
 
 
+@pytest.mark.soak
 def test_more_instances_than_a_page_holds_are_all_seen(farm: Farm) -> None:
     ours = {"Name": "bld-linux64-001", "farmhand:farm": "test", "moz-type": "bld-linux64"}
     farm.start_by_hand(EAST, {"Name": "bld-linux64-002"}, count=1000)

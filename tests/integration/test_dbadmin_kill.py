@@ -63,7 +63,7 @@ def is_writing(url: str) -> bool:
         return int(connection.scalar(sa.text(statement)) or 0) > 2_000
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+@pytest.mark.parametrize("kind", [pytest.param("sqlite", marks=pytest.mark.soak), "mariadb"])
 def test_a_load_that_is_killed_leaves_the_database_empty(
     url: str, file: Path, tmp_path: Path
 ) -> None:

@@ -82,7 +82,9 @@ STEPS = {
 }
 
 
-@pytest.fixture(params=["sqlite", "mariadb", pytest.param("postgresql", marks=pytest.mark.soak)])
+@pytest.fixture(
+    params=["sqlite", *(pytest.param(k, marks=pytest.mark.soak) for k in ("mariadb", "postgresql"))]
+)
 def engine(farm: Farm, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
     farm.allow_groups()
     farm.watch["spot"]["limits"] = {scope: {"bld-linux64": 1000} for scope in ("global", *REGIONS)}

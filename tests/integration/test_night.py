@@ -15,7 +15,7 @@ LONG = [pytest.mark.soak, pytest.mark.timeout(3600)]
 @pytest.mark.parametrize(
     ("kind", "seed", "rounds"),
     [
-        ("sqlite", 1, 10),
+        ("sqlite", 1, 6),
         *(pytest.param("sqlite", seed, 150, marks=LONG) for seed in (2, 3)),
         *(pytest.param("mariadb", seed, 150, marks=LONG) for seed in (4, 5)),
     ],

@@ -19,7 +19,7 @@ BUILDERS = ("Linux x86-64 build", "Linux x86-64 try build", "Rev3 Fedora 12/opt 
 WORKER = "bld-001"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+@pytest.fixture(scope="module", params=[pytest.param("sqlite", marks=pytest.mark.soak), "mariadb"])
 def master(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BuildbotMaster]:
