@@ -220,6 +220,8 @@ def requeue(connection: Connection, ids: Sequence[int]) -> None:
                     "log_name",
                     "log_bytes",
                     "published_at",
+                    "publisher",
+                    "publish_until",
                 )
             ),
         )

@@ -27,6 +27,10 @@ class HostExhausted(Unavailable):
     """This host can open no more connections: no fault of the daemon's."""
 
 
+class OutOfTime(HostExhausted):
+    """The run ends before the daemon's own deadline: no fault of the daemon's either."""
+
+
 class DaemonFault(FarmError):
     """The daemon refused the call; its code tells little, its text nothing, the next status all."""
 

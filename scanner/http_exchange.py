@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 import httptools
 
+from farmhand.errors import FarmError
 from scanner.errors import FileMissing, HostExhausted, ProtocolError, TooLarge, Unreachable
 from scanner.http_address import Address
 
@@ -172,11 +173,11 @@ class Exchange(asyncio.BufferedProtocol):
         self._end(None)
 
 
-async def exchange(address: Address, conversation: Exchange, when: float, late: str) -> None:
+async def exchange(address: Address, conversation: Exchange, when: float, late: FarmError) -> None:
     """Connect, and wait until the response has come whole, until `when` on the loop's clock.
 
-    Raises Unreachable, with the words of `late` at `when`; HostExhausted; ProtocolError; and what
-    the receiver raises.
+    Raises `late` at `when`; Unreachable; HostExhausted; ProtocolError; and what the receiver
+    raises.
     """
     timer = asyncio.timeout_at(when)
     try:
@@ -185,7 +186,7 @@ async def exchange(address: Address, conversation: Exchange, when: float, late: 
             await conversation.done
     except TimeoutError:
         if timer.expired():
-            raise Unreachable(late) from None
+            raise late from None
         raise
     finally:
         conversation.leave()

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 import uvloop
 
 from farmhand.errors import BadInput, FarmError
-from scanner.errors import DaemonFault, HostExhausted, ProtocolError, Unreachable
+from scanner.errors import DaemonFault, HostExhausted, OutOfTime, ProtocolError, Unreachable
 from scanner.http_address import Address, parse_address
 from scanner.http_bodies import Download, Fetched, Reply
 from scanner.http_exchange import Exchange, Memory, exchange
+from scanner.values import quote
 from scanner.wire import (
     SHA1,
     BuildReply,
@@ -31,7 +32,6 @@ from scanner.wire import (
     parse_presence,
     parse_state,
     parse_status,
-    quote,
 )
 from scanner.xmlrpc_body import decode_reply, encode_call
 
@@ -175,9 +175,9 @@ class Transport:
 
     async def _exchange(self, address: Address, conversation: Exchange, seconds: float) -> None:
         when = asyncio.get_running_loop().time() + seconds
-        late = f"no whole answer within {seconds:g} s"
+        late: FarmError = Unreachable(f"no whole answer within {seconds:g} s")
         if self._ends_at < when:
-            when, late = self._ends_at, "no whole answer before the sweep's end"
+            when, late = self._ends_at, OutOfTime("no whole answer before the sweep's end")
         await exchange(address, conversation, when, late)
 
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from farmhand.tables.builds import attempts, builds
+from scanner.run import ENDING_S
 from tests.daemon_attacks import drip, hang
 from tests.daemon_server import encode_reply, http_response
 from tests.journal import wait_until
@@ -210,6 +211,13 @@ def test_daemons_that_hang_cost_their_deadline_once_together(bobs: ScanFarm) -> 
     assert sorted(each["state"] for each in done.json["daemons"]).count("silent") == 6
 
 
+def test_a_scan_that_runs_out_of_time_blames_nobody(bobs: ScanFarm) -> None:
+    bobs.add_daemon().frozen = True
+    (said,) = bobs.scan("--deadline", str(ENDING_S + 0.5)).json["daemons"]
+    assert (said["action"], "before the sweep's end" in said["reason"]) == ("wait", True)
+    assert bobs.daemon_row()["failing_since"] is None
+
+
 def test_a_frozen_daemon_that_comes_back_keeps_its_job(bobs: ScanFarm) -> None:
     bobs.scanner["status_s"] = 0.5
     daemon = bobs.add_daemon()
@@ -275,31 +283,32 @@ def test_a_log_that_breaks_off_is_fetched_again(bobs: ScanFarm) -> None:
     assert bobs.log(build) == b"building\ndone\n"
 
 
-def test_too_many_or_too_large_results_are_refused(bobs: ScanFarm) -> None:
-    bobs.scanner |= {"build_most_files": 2, "build_most_bytes": 10}
+def test_too_large_results_are_refused(bobs: ScanFarm) -> None:
+    bobs.scanner["build_most_bytes"] = 2
     daemon = bobs.add_daemon()
     daemon.default_job = Job(files={f"f{number}": b"x" for number in range(3)}, polls=0)
     bobs.add_build()
     bobs.scan()
     bobs.scan()
-    assert "3 files" in bobs.daemon_row()["last_error"]
-    bobs.scanner |= {"build_most_files": 9, "build_most_bytes": 2}
-    bobs.scan()
     assert "are the most" in bobs.daemon_row()["last_error"]
 
 
-def test_only_a_build_of_type_ci_has_directories_and_they_are_only_names(bobs: ScanFarm) -> None:
+def test_a_name_that_is_none_fails_its_build_and_costs_no_daemon(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(files={"logs/all": b"x"}, polls=0)
-    plain = bobs.add_build()
-    bobs.scan()
-    bobs.scan()
-    assert "has directories" in bobs.daemon_row()["last_error"]
-    bobs.run("queue", "cancel", str(plain))
-    bobs.scan_until_ended(plain)
-    build = bobs.add_build("other", build_type="ci")
-    bobs.scan_until_ended(build)
-    result = bobs.manifest(build)["artifacts"][1]
+    bad, plain, ci = bobs.add_build(), bobs.add_build("b"), bobs.add_build("c", build_type="ci")
+    daemon.jobs[str(bad)] = Job(files={"../../etc/passwd": b"x"}, polls=0)
+    bobs.scan_until_ended(bad, plain, ci)
+    assert [bobs.build(each)["state"] for each in (bad, plain, ci)] == [
+        "failedtobuild",
+        "failedtobuild",
+        "fullybuilt",
+    ]
+    assert "a file may not be named" in bobs.build(bad)["reason"]
+    assert "has directories" in bobs.build(plain)["reason"]
+    assert {bobs.log(each) for each in (bad, plain, ci)} == {b"building\ndone\n"}
+    assert (bobs.daemon_row()["failing_since"], bobs.daemon_row()["enabled"]) == (None, True)
+    result = bobs.manifest(ci)["artifacts"][1]
     assert (result["name"], result["path"]) == ("logs/all", f"files/2d/{result['sha256']}")
 
 
@@ -459,6 +468,29 @@ def test_the_command_is_run_once_for_each_full_build(bobs: ScanFarm) -> None:
     codes = [bobs.scan().code for _ in range(6)]
     assert said.read_text() == f"{build} log-for-{build}-1.txt.gz manifest.json\n"
     assert (codes.count(3), bobs.build(build)["state"]) == (1, "fullybuilt")
+
+
+def test_it_is_not_run_again_while_it_runs(bobs: ScanFarm) -> None:
+    said, go = bobs.directory / "said", bobs.directory / "go"
+    script = f"echo BUILDID >> {said}; while [ ! -e {go} ]; do sleep 0.02; done"
+    bobs.scanner |= {"command": ["sh", "-c", script], "wave_s": 0.05}
+    first, second = bobs.add_daemon("first"), bobs.add_daemon("second")
+    first.default_job = second.default_job = Job(polls=0)
+    for name in ("a", "b"):
+        bobs.add_build(name)
+    bobs.scan()
+
+    async def later(writer: asyncio.StreamWriter, asked: Daemon) -> None:
+        while not said.exists():
+            await asyncio.sleep(0.01)
+        writer.write(http_response(asked.log or b"", "text/html"))
+
+    second.attack("file", later)
+    scan = bobs.start("scan")
+    wait_until(lambda: said.exists() and len(said.read_text().splitlines()) >= 2)
+    go.touch()
+    assert scan.finish(PATIENCE_S).code == 0
+    assert sorted(said.read_text().splitlines()) == ["1", "2"]
 
 
 def test_a_build_whose_scan_died_before_its_manifest_gets_it_from_another(bobs: ScanFarm) -> None:
