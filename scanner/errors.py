@@ -15,6 +15,10 @@ class FileMissing(ProtocolError):
     """The daemon has no such file."""
 
 
+class NothingMore(ProtocolError):
+    """A file ends before the part that was asked for."""
+
+
 class TooLarge(ProtocolError):
     """A file, or a reply, is larger than agreed."""
 

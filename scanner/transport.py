@@ -41,6 +41,7 @@ FILE_BUFFER_BYTES = 256 * 1024
 NO_SUM = "0" * 40
 WRONG_STATE = 8002  # the fault for everything that a daemon's methods can't do
 LOG_NAME = "buildlog"
+MOST_LOG_BYTES = 2**32
 Answer = TypeVar("Answer")
 
 
@@ -144,17 +145,26 @@ class Transport:
         """
         if name != LOG_NAME and not SHA1.fullmatch(name):
             raise BadInput(f"{quote(name)} is neither a SHA-1 nor {LOG_NAME}")
+        return await self._fetch(url, name, Download(write, most_bytes))
+
+    async def fetch_log(
+        self, url: str, write: Callable[[bytes], object], *, start: int, most_bytes: int
+    ) -> None:
+        """Fetch a part of the log, from a byte on. Raises NothingMore where it is not longer."""
+        download = Download(write, MOST_LOG_BYTES, start=start)
+        wanted = f"\r\nRange: bytes={start}-{start + most_bytes - 1}"
+        await self._fetch(url, LOG_NAME, download, wanted)
+
+    async def _fetch(self, url: str, name: str, download: Download, more: str = "") -> Fetched:
+        address = parse_address(url)
+        request = _request(address, f"GET {address.path}/filecache/{name} HTTP/1.1{more}")
+        conversation = Exchange(request, download, self._file_buffer)
         try:
-            return await self._fetch(parse_address(url), name, Download(write, most_bytes))
+            await self._exchange(address, conversation, self._limits.fetch_s)
+            return download.finish(None if name == LOG_NAME else name)
         except (ProtocolError, Unreachable, HostExhausted) as err:
             problem = _named(err, f"{url}: file {name}")
         raise problem
-
-    async def _fetch(self, address: Address, name: str, download: Download) -> Fetched:
-        request = _request(address, f"GET {address.path}/filecache/{name} HTTP/1.1")
-        conversation = Exchange(request, download, self._file_buffer)
-        await self._exchange(address, conversation, self._limits.fetch_s)
-        return download.finish(None if name == LOG_NAME else name)
 
     async def _call(self, url: str, call: "_Call", parse: Callable[[object], Answer]) -> Answer:
         try:

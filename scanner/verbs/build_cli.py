@@ -86,16 +86,16 @@ def build_show(run: Run, build_id: int, **options: Any) -> Result:
 @click.option("--path", "only_path", is_flag=True, help="Only say where the file is.")
 @secrets_option
 def build_log(run: Run, build_id: int, start: int, most: int | None, **options: Any) -> Result:
-    """Print a build's log, control characters escaped; of one that runs, what there is."""
-    from scanner.verbs.logs import print_log
+    """Print a build's log, control characters escaped; of one that runs, what there is.
 
-    chosen = (start, most)
+    With --path or --json it says where the log is, and prints none of it.
+    """
+    from scanner.verbs.logs import print_log, print_path
+
     settings = with_settings(run, options)
-    if options["only_path"]:
-        from scanner.verbs.logs import print_path
-
+    if options["only_path"] or run.json:
         return print_path(run, settings, build_id)
-    return print_log(run, settings, build_id, chosen, follow=options["follow"])
+    return print_log(run, settings, build_id, (start, most), follow=options["follow"])
 
 
 @farm_command(build, "files", command="scanner", changes=False)

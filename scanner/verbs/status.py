@@ -9,7 +9,7 @@ from farmhand.command import Result, Run
 from farmhand.db import read_clock
 from farmhand.output import print_json, print_lines, print_table
 from farmhand.queries import read_last_runs
-from scanner import build_queries, operator_queries
+from scanner import operator_queries, queue_queries
 from scanner.models import QueueStatus
 from scanner.settings import Settings
 from scanner.verbs.change import plain
@@ -19,7 +19,7 @@ def show_status(run: Run, settings: Settings) -> Result:
     """Show daemons by state, the queue by processor, the last scan, and who needs a human."""
     with settings.open_database(reading=True).begin() as connection:
         daemons = operator_queries.list_daemons(connection)
-        queue = build_queries.list_queue(connection)
+        queue = queue_queries.list_queue(connection)
         runs = read_last_runs(connection)
         now = read_clock(connection)
     scans = [each for each in runs if (each["command"], each["verb"]) == ("scanner", "scan")]

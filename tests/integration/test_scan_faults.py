@@ -4,19 +4,22 @@ import asyncio
 import os
 import signal
 import time
+import uuid
 from functools import partial
+from pathlib import Path
 from xmlrpc.client import Fault
 
 import pytest
 import sqlalchemy as sa
 
-from farmhand.tables.builds import attempts, builds
+from farmhand.tables.builds import attempts, builds, daemons
 from scanner.run import ENDING_S
 from tests.daemon_attacks import drip, hang
 from tests.daemon_server import encode_reply, http_response
 from tests.journal import wait_until
 from tests.processes import Command
-from tests.scan_farm import Daemon, Era, Job, ScanFarm
+from tests.scan_farm import Daemon, Era, Job, ScanFarm, running_scan_farm
+from tests.services import DatabaseServer
 
 pytestmark = pytest.mark.integration
 FILES = {"hello_1.0-1_i386.deb": b"a package"}
@@ -436,6 +439,26 @@ def test_a_database_that_goes_away_in_the_middle_costs_no_result(bobs: ScanFarm)
     bobs.scan_until_ended(build)
     assert bobs.log(build) == b"building\ndone\n"
     assert len([row for row in bobs.rows("attempts") if row["state"] == "ended"]) == 1
+
+
+def test_what_the_database_gives_up_for_another_transaction_is_tried_again(
+    tmp_path: Path, mariadb: DatabaseServer
+) -> None:
+    name = f"gives_up_{uuid.uuid4().hex[:12]}"
+    with running_scan_farm(tmp_path, mariadb.create_database(name)) as farm:
+        daemon = farm.add_daemon()
+        farm.add_build()
+        mariadb.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
+        try:
+            with farm.engine.begin() as connection:
+                connection.execute(daemons.update().values(notes="is being changed"))
+                scan = farm.start("scan", "-v")
+                wait_until(lambda: "farmhand.conflicts: Retrying" in scan.said)
+            assert scan.finish(PATIENCE_S).code == 0
+        finally:
+            mariadb.execute("SET GLOBAL innodb_lock_wait_timeout = DEFAULT")
+        assert len(daemon.called("build")) == 1
+    mariadb.drop_database(name)
 
 
 def test_a_number_that_a_daemon_has_heard_of_is_never_given_again(scans: ScanFarm) -> None:

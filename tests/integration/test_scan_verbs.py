@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.scan_farm import Job, ScanFarm
+from tests.journal import wait_until
+from tests.scan_farm import Daemon, Job, ScanFarm
 
 pytestmark = pytest.mark.integration
 ESCAPES = (b"building\n", b"\x1b[31mred\x07 \xff\n")
@@ -97,8 +98,9 @@ def test_a_log_is_shown_while_it_is_written_and_after_with_nothing_a_terminal_ob
     daemon.default_job = Job(log=ESCAPES, polls=None)
     build = bobs.add_build()
     bobs.scan()
-    running = bobs.run("build", "log", str(build))
-    assert running.out == "building\n"
+    assert bobs.run("build", "log", str(build)).out == "building\n"
+    last = ("--from", "-6", "--bytes", "3")
+    assert bobs.run("build", "log", str(build), *last).out == "ed\\x07"
     daemon.finish()
     bobs.scan_until_ended(build)
     shown = bobs.run("build", "log", str(build)).out
@@ -106,16 +108,30 @@ def test_a_log_is_shown_while_it_is_written_and_after_with_nothing_a_terminal_ob
     assert bobs.run("build", "log", str(build), "--from", "-5", "--bytes", "2").out == "d\\x07"
     path = bobs.run("build", "log", str(build), "--path", "--json").json
     assert (path["path"].endswith(f"/log-for-{build}-1.txt.gz"), path["log_bytes"]) == (True, 21)
+    Path(path["path"]).unlink()
+    gone = bobs.run("build", "log", str(build))
+    assert (gone.code, path["path"] in gone.err) == (3, True)
 
 
-def test_a_log_is_followed_until_its_build_has_ended(bobs: ScanFarm) -> None:
+def test_a_log_is_followed_until_its_build_has_ended_and_no_byte_is_fetched_twice(
+    bobs: ScanFarm,
+) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(log=(b"one\n", b"two\n", b"three\n"), polls=2)
     build = bobs.add_build()
-    bobs.scan()
+    assert bobs.run("build", "log", str(build)).code == 3  # it waits
     following = bobs.start("build", "log", str(build), "--follow")
+    bobs.scan()
+    wait_until(lambda: fetched(daemon))
     bobs.scan_until_ended(build)
     assert following.finish(60).out == "one\ntwo\nthree\n"
+    assert fetched(daemon)[0] == f"bytes=0-{2**24 - 1}"
+    assert sum(each.startswith("bytes=0-") for each in fetched(daemon)) == 1
+
+
+def fetched(daemon: Daemon) -> list[str]:
+    """List the parts of its log that a daemon was asked for."""
+    return [headers["range"] for _, headers in list(daemon.requests) if "range" in headers]
 
 
 def test_what_a_build_made_is_listed_with_its_place(bobs: ScanFarm) -> None:
