@@ -53,6 +53,11 @@ def read_names(connection: Connection) -> Sequence[str]:
     return connection.scalars(sa.select(daemons.c.name).order_by(daemons.c.name)).all()
 
 
+def find_at(connection: Connection, url: str) -> str | None:
+    """Find the name of the daemon at a URL."""
+    return connection.scalar(sa.select(daemons.c.name).where(daemons.c.url == url))
+
+
 def read_processors(connection: Connection) -> dict[str, int]:
     """Read all processors: name → id."""
     statement = sa.select(processors.c.name, processors.c.id).order_by(processors.c.name)
@@ -167,7 +172,7 @@ def delete_daemon(connection: Connection, daemon_id: int) -> None:
 
 def insert_processor(connection: Connection, name: str, title: str) -> None:
     """Add a processor."""
-    connection.execute(processors.insert().values(name=name, title=title or name))
+    connection.execute(processors.insert().values(name=name, title=title))
 
 
 def list_processors(connection: Connection) -> list[Mapping[str, Any]]:

@@ -41,10 +41,13 @@ def test_a_farm_is_set_up_by_hand_on_any_database(scans: ScanFarm) -> None:
 
 
 def test_what_is_wrong_is_said_with_the_nearest_name(bobs: ScanFarm) -> None:
-    bobs.add_daemon()
+    url = bobs.add_daemon().url
+    bobs.add_daemon("amy")
     bobs.add_build()
     sha1 = "0" * 40
     wrong = {
+        ("daemon", "add", "eve", url.upper().replace("HTTP", "http") + "/"): "daemon bob is at",
+        ("daemon", "set", "amy", "--url", url): "daemon bob is at",
         ("daemon", "show", "bobb"): 'did you mean "bob"?',
         ("daemon", "add", "bob", NEW): "there is a daemon bob already",
         ("daemon", "add", "eve", "ftp://x"): "must look like",
