@@ -90,13 +90,19 @@ def _to_shown(row: Any, names: list[str]) -> dict[str, Any]:
     mode = "disabled" if not row.enabled else "manual" if row.manual else "auto"
     return {
         "daemon": row.name,
-        "state": "silent" if row.failing_since else (row.last_state or "unknown").lower(),
+        "state": _state(row),
         "mode": mode,
         "job": f"{row.build_id}-{row.queue_id}" if row.queue_id else None,
         "processors": names,
         "tags": row.tags.split(),
         **{name: getattr(row, name) for name in SHOWN},
     }
+
+
+def _state(row: Any) -> str:
+    if row.failing_since:
+        return "silent"
+    return "fetching" if row.fetching_until else (row.last_state or "unknown").lower()
 
 
 def insert_daemon(

@@ -8,9 +8,21 @@ from sqlalchemy.engine import Connection
 
 from farmhand.db import claim, db_now
 from farmhand.errors import FarmError
-from farmhand.tables.builds import build_queue, builds, daemons, processors
-from scanner.models import BuildState
+from farmhand.tables.builds import (
+    build_queue,
+    builds,
+    chroots,
+    daemons,
+    processors,
+    stored_files,
+)
+from scanner.attention import Record, Waiting
+from scanner.build_queries import KEY
+from scanner.dispatch_queries import same_architecture, waits
+from scanner.models import ENDINGS, BuildState
 from scanner.operator_queries import lock_daemon
+
+ENDED = sorted(state.value for state in ENDINGS.values())
 
 
 def list_queue(connection: Connection) -> list[dict[str, Any]]:
@@ -42,6 +54,54 @@ def list_queue(connection: Connection) -> list[dict[str, Any]]:
             **{name: getattr(row, name) for name in names},
             "stop_reason": row.stop_reason,
         }
+        for row in connection.execute(statement)
+    ]
+
+
+def count_waiting(connection: Connection) -> list[Waiting]:
+    """Count the jobs that wait, by what they need."""
+    architecture = [builds.c[name] for name in KEY]
+    columns = (processors.c.name, builds.c.tags, *architecture, stored_files.c.sha1)
+    statement = (
+        sa.select(*columns, sa.func.count().label("number"))
+        .select_from(
+            build_queue.join(builds, builds.c.id == build_queue.c.build_id)
+            .join(processors, processors.c.id == build_queue.c.processor_id)
+            .outerjoin(chroots, same_architecture)
+            .outerjoin(stored_files, stored_files.c.id == chroots.c.file_id)
+        )
+        .where(waits)
+        .group_by(*columns)
+        .order_by(*columns)
+    )
+    return [
+        Waiting(
+            processor=row.name,
+            tags=frozenset(row.tags.split()),
+            architecture=f"{row.distribution}/{row.series}/{row.arch_tag} ({row.pocket})",
+            chroot=row.sha1,
+            number=row.number,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def count_ended(connection: Connection, seconds: float) -> list[Record]:
+    """Count what has ended on each daemon in the last so many seconds, and what has failed."""
+    failed = builds.c.state.in_((BuildState.FAILED.value, BuildState.CHROOT_WAIT.value))
+    statement = (
+        sa.select(
+            daemons.c.name,
+            sa.func.count().label("ended"),
+            sa.func.sum(sa.case((failed, 1), else_=0)).label("failed"),
+        )
+        .join(daemons, daemons.c.id == builds.c.daemon_id)
+        .where(builds.c.state.in_(ENDED), builds.c.finished_at > db_now(-seconds))
+        .group_by(daemons.c.name)
+        .order_by(daemons.c.name)
+    )
+    return [
+        Record(daemon=row.name, ended=row.ended, failed=int(row.failed))
         for row in connection.execute(statement)
     ]
 

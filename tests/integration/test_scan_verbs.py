@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from farmhand.db import db_now
+from farmhand.tables.builds import build_queue, builds
 from tests.journal import wait_until
 from tests.scan_farm import Daemon, Job, ScanFarm
 
@@ -211,17 +213,39 @@ def test_status_says_who_needs_a_human_and_why(bobs: ScanFarm) -> None:
     for name in ("bob", "eve"):
         bobs.add_daemon(name)
     bobs.add_build()
+    bobs.add_build(tags="kvm", series="warty")
     bobs.run("daemon", "disable", "eve", "bug 7: no disk")
     bobs.scanner["status_s"] = 0.3
     bobs.daemons["bob"].frozen = True
     bobs.scan()
     status = bobs.run("status", "--json").json
-    assert status["daemons"] == {"silent": 1, "disabled": 1}
-    assert [each["daemon"] for each in status["attention"]] == ["bob", "eve"]
+    assert (status["daemons"], status["manual"]) == ({"silent": 1, "disabled": 1}, 0)
+    assert [(each["what"], each["name"]) for each in status["attention"]] == [
+        ("daemon", "bob"),
+        ("daemon", "eve"),
+        ("architecture", "ubuntu/warty/i386 (Release)"),
+        ("processor", "i386"),
+    ]
     assert status["attention"][1]["why"] == "disabled: bug 7: no disk"
     (waits,) = status["queue"]
-    assert (waits["processor"], waits["waiting"], waits["oldest_wait_s"] >= 0) == ("i386", 1, True)
+    assert (waits["processor"], waits["waiting"], waits["oldest_wait_s"] >= 0) == ("i386", 2, True)
     assert "bug 7: no disk" in bobs.run("status").out
+
+
+def test_status_names_daemons_on_which_builds_fail(scans: ScanFarm) -> None:
+    for name, state in (("bad", "failedtobuild"), ("good", "fullybuilt")):
+        scans.add_daemon(name)
+        built = [scans.add_build(name) for _ in range(6)]
+        with scans.engine.begin() as connection:
+            (key,) = (row["id"] for row in scans.rows("daemons") if row["name"] == name)
+            values = {"state": state, "daemon_id": key, "finished_at": db_now()}
+            connection.execute(builds.update().where(builds.c.id.in_(built)).values(**values))
+            connection.execute(build_queue.delete())
+    (need,) = scans.run("status", "--json").json["attention"]
+    assert (need["name"], need["why"]) == (
+        "bad",
+        "6 of 6 builds failed on it since yesterday; elsewhere 0 of 6",
+    )
 
 
 def test_probe_needs_nothing_but_the_daemon(bobs: ScanFarm) -> None:
