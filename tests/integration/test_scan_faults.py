@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import time
 import uuid
@@ -24,6 +25,7 @@ from tests.services import DatabaseServer
 pytestmark = pytest.mark.integration
 FILES = {"hello_1.0-1_i386.deb": b"a package"}
 PATIENCE_S = 30
+DISK_BYTES = 2**23
 
 
 # Killed
@@ -114,6 +116,15 @@ def check_killed(farm: ScanFarm, moment: str) -> None:
 # Two at once
 
 
+@pytest.mark.parametrize(
+    "scans",
+    [
+        "mariadb",
+        pytest.param("sqlite", marks=pytest.mark.soak),
+        pytest.param("postgresql", marks=pytest.mark.soak),
+    ],
+    indirect=True,
+)
 def test_two_hosts_share_the_daemons_and_give_no_job_twice(scans: ScanFarm) -> None:
     names = [f"d{number:02d}" for number in range(6)]
     for name in names:
@@ -405,6 +416,24 @@ def test_a_store_that_can_not_be_written_costs_nothing_but_time(bobs: ScanFarm) 
     bobs.store.unlink()
     bobs.scan_until_ended(build)
     assert bobs.log(build) == b"building\ndone\n"
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_file_costs_nothing_but_time(
+    bobs: ScanFarm,
+) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(files={"large.deb": bytes(DISK_BYTES + 1)}, polls=0)
+    build = bobs.add_build()
+    bobs.scan()
+    scan = bobs.start("scan", "--json")
+    assert scan.process.pid
+    resource.prlimit(scan.process.pid, resource.RLIMIT_FSIZE, (DISK_BYTES, DISK_BYTES))
+    done = scan.finish(PATIENCE_S)
+    assert (done.code, "File too large" in done.json["errors"][0]) == (3, True)
+    assert (list((bobs.store / "incoming").iterdir()), daemon.called("clean")) == ([], [])
+    assert (bobs.daemon_row()["failing_since"], bobs.daemon_row()["failure_count"]) == (None, 0)
+    bobs.scan_until_ended(build)
+    assert bobs.build(build)["state"] == "fullybuilt"
 
 
 def test_nothing_is_collected_onto_a_disk_that_is_nearly_full(bobs: ScanFarm) -> None:
