@@ -77,8 +77,8 @@ class Scan:
     async def run(self, only: Collection[str]) -> Report:
         """Scan all daemons, or those of these names, that no other run works on."""
         held = self._take(only)
-        self._publish()
         self.steps.clock.note()
+        self._publish()
         self.report.seen(held.values())
         for daemon in held.values():
             self._begin(self.steps.observe(daemon), daemon.id)
