@@ -28,7 +28,7 @@ NEVER_DEBUG = (
     "sqlalchemy.pool",
     "urllib3",
 )
-CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class OneLineFormatter(logging.Formatter):
@@ -48,8 +48,8 @@ class OneLineFormatter(logging.Formatter):
 def one_line(text: str) -> str:
     r"""Escape control characters.
 
-    >>> one_line("Linux\nbuild")
-    'Linux\\nbuild'
+    >>> one_line("Linux\nbuild"), one_line("\x9b31m")
+    ('Linux\\nbuild', '\\x9b31m')
     """
     return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 

@@ -1,4 +1,4 @@
-"""SQL of the operator's verbs on builds, chroots and the queue."""
+"""SQL of the operator's verbs on builds and chroots."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from farmhand.db import claim, db_now
-from farmhand.errors import FarmError
+from farmhand.db import db_now
 from farmhand.tables.builds import (
     attempts,
     build_files,
@@ -20,7 +19,6 @@ from farmhand.tables.builds import (
 )
 from scanner.dispatch_queries import to_source
 from scanner.models import TITLES, BuildState, QueueStatus
-from scanner.operator_queries import lock_daemon
 
 FACTS = ("source", "version", "distribution", "series", "pocket", "arch_tag", "component")
 KEY = ("distribution", "series", "pocket", "arch_tag")
@@ -101,6 +99,7 @@ def _builds() -> sa.Select[Any]:
     return sa.select(
         builds,
         daemons.c.name.label("daemon"),
+        daemons.c.url,
         processors.c.name.label("processor"),
         build_queue.c.status,
         build_queue.c.score,
@@ -108,8 +107,11 @@ def _builds() -> sa.Select[Any]:
         build_queue.c.log_tail,
     ).select_from(
         builds.join(processors, processors.c.id == builds.c.processor_id)
-        .outerjoin(daemons, daemons.c.id == builds.c.daemon_id)
         .outerjoin(build_queue, build_queue.c.build_id == builds.c.id)
+        .outerjoin(
+            daemons,
+            daemons.c.id == sa.func.coalesce(build_queue.c.daemon_id, builds.c.daemon_id),
+        )
     )
 
 
@@ -148,7 +150,10 @@ def list_builds(connection: Connection, states: Sequence[str], most: int) -> lis
 def read_build(connection: Connection, build_id: int) -> dict[str, Any] | None:
     """Read one build."""
     row = connection.execute(_builds().where(builds.c.id == build_id)).one_or_none()
-    return None if row is None else {**_to_build(row), "log_tail": row.log_tail}
+    if row is None:
+        return None
+    cookie = f"{row.id}-{row.queue_id}" if row.queue_id else None
+    return {**_to_build(row), "log_tail": row.log_tail, "cookie": cookie, "url": row.url}
 
 
 def list_files(connection: Connection, build_id: int) -> list[dict[str, Any]]:
@@ -220,80 +225,10 @@ def requeue(connection: Connection, ids: Sequence[int]) -> None:
                     "log_name",
                     "log_bytes",
                     "published_at",
+                    "publisher",
+                    "publish_until",
                 )
             ),
         )
     )
     _queue(connection, builds.c.id.in_(ids), 0)
-
-
-# The queue
-
-
-def list_queue(connection: Connection) -> list[dict[str, Any]]:
-    """Read the queue: what runs first, then what waits, in the order in which it is served."""
-    runs = build_queue.c.daemon_id.is_not(None)
-    statement = (
-        sa.select(
-            build_queue,
-            builds.c.source,
-            builds.c.version,
-            processors.c.name.label("processor"),
-            daemons.c.name.label("daemon"),
-        )
-        .select_from(
-            build_queue.join(builds, builds.c.id == build_queue.c.build_id)
-            .join(processors, processors.c.id == build_queue.c.processor_id)
-            .outerjoin(daemons, daemons.c.id == build_queue.c.daemon_id)
-        )
-        .order_by(
-            runs.desc(), build_queue.c.score.desc(), build_queue.c.queued_at, build_queue.c.id
-        )
-    )
-    names = ("status", "score", "processor", "daemon", "queued_at", "not_before", "started_at")
-    return [
-        {
-            "build": row.build_id,
-            "name": f"{row.source} {row.version}",
-            "cookie": f"{row.build_id}-{row.id}",
-            **{name: getattr(row, name) for name in names},
-            "stop_reason": row.stop_reason,
-        }
-        for row in connection.execute(statement)
-    ]
-
-
-def read_job(connection: Connection, build_id: int) -> Mapping[str, Any] | None:
-    """Read the job of a build."""
-    statement = sa.select(build_queue).where(build_queue.c.build_id == build_id)
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else dict(row._mapping)
-
-
-def update_job(connection: Connection, job: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Change a job that is still where it was.
-
-    Raises FarmError where a scan was faster.
-    """
-    if job["daemon_id"] is not None:
-        lock_daemon(connection, job["daemon_id"])
-    same = build_queue.c.daemon_id.is_not_distinct_from(job["daemon_id"])
-    statement = build_queue.update().where(build_queue.c.id == job["id"], same)
-    if not claim(connection, statement.values(**values)):
-        raise FarmError(f"build {job['build_id']} was moved by a scan just now: try again")
-
-
-def end_waiting(connection: Connection, job: Mapping[str, Any]) -> None:
-    """End a build that no daemon has.
-
-    Raises FarmError where a scan was faster.
-    """
-    unclaimed = build_queue.c.daemon_id.is_(None)
-    statement = build_queue.delete().where(build_queue.c.id == job["id"], unclaimed)
-    if connection.execute(statement).rowcount != 1:
-        raise FarmError(f"build {job['build_id']} was given to a daemon just now: try again")
-    connection.execute(
-        builds.update()
-        .where(builds.c.id == job["build_id"])
-        .values(state=BuildState.CANCELLED.value, reason="was cancelled", finished_at=db_now())
-    )

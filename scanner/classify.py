@@ -23,6 +23,8 @@ from scanner.rescue import quote_cookie, rescue_reason
 from scanner.wire import DaemonState, Status
 
 ABORTING_TAIL = "Waiting for slave process to be terminated"
+# The one type of builds whose results' names may have a "/".
+WITH_DIRECTORIES = "ci"
 BUILDERFAIL_NOTES = "Builder returned BUILDERFAIL when asked for its status"
 
 
@@ -144,7 +146,7 @@ def _classify_building(job: Job, status: Status, now: datetime, limits: Scanner)
         if now - job.abort_sent_at <= timedelta(seconds=limits.abort_s):
             return Verdict(action=Action.WAIT, reason=f"was told to abort: {job.stop_reason}")
         return _give_up(job, f"did not abort within {limits.abort_s:g} s")
-    moved = read_tail(status) != (job.log_tail or "")
+    moved = status.log_tail is None or read_tail(status) != (job.log_tail or "")
     strange = find_strange(job, moved=moved, now=now, limits=limits)
     if strange is not None:
         return Verdict(action=Action.STOP, reason=_say_why(strange, limits), stop_reason=strange)
@@ -211,23 +213,45 @@ def _classify_waiting(daemon: Daemon, job: Job, status: Status, limits: Scanner)
     if said == "ABORTED" or job.is_cancelled or stopped:
         return _classify_aborted(daemon, job, status, limits)
     if said in ENDINGS:
-        reason = {
-            "DEPFAIL": f"***** {daemon.name} is MANUALDEPWAIT *****",
-            "CHROOTFAIL": f"***** {daemon.name} is CHROOTWAIT *****",
-        }.get(said, said)
-        return Verdict(
-            action=Action.COLLECT,
-            reason=reason,
-            state=ENDINGS[said],
-            then=Action.CLEAN,
-            critical=said in {"DEPFAIL", "CHROOTFAIL"},
-        )
+        return _classify_ended(daemon, job, status, limits)
     if said == "BUILDERFAIL":
         return _classify_broken(job, limits)
     if said == "GIVENBACK":
         reason = "was given back"
         return Verdict(action=Action.REQUEUE, reason=reason, then=Action.CLEAN, lost=True, score=0)
     return Verdict(action=Action.MISS, reason=f"says {said}, which nobody knows", critical=True)
+
+
+def _classify_ended(daemon: Daemon, job: Job, status: Status, limits: Scanner) -> Verdict:
+    """Judge a build that came to its own end; one that left what can't be taken has failed."""
+    said = status.build_status or ""
+    refused = find_refusal(job, status, limits)
+    if refused and ENDINGS[said] is BuildState.BUILT:
+        reason = f"left what can't be taken: {refused}"
+        state = BuildState.FAILED
+        return Verdict(action=Action.COLLECT, reason=reason, state=state, then=Action.CLEAN)
+    reason = {
+        "DEPFAIL": f"***** {daemon.name} is MANUALDEPWAIT *****",
+        "CHROOTFAIL": f"***** {daemon.name} is CHROOTWAIT *****",
+    }.get(said, said)
+    return Verdict(
+        action=Action.COLLECT,
+        reason=reason,
+        state=ENDINGS[said],
+        then=Action.CLEAN,
+        critical=said in {"DEPFAIL", "CHROOTFAIL"},
+    )
+
+
+def find_refusal(job: Job, status: Status, limits: Scanner) -> str:
+    """Say why what a build left can't be taken, if it can't."""
+    if len(status.files) > limits.build_most_files:
+        return (
+            f"{len(status.files)} files; {limits.build_most_files} are the most (build_most_files)"
+        )
+    if job.build_type != WITH_DIRECTORIES and any("/" in name for name in status.files):
+        return f'only a build of type "{WITH_DIRECTORIES}" has directories'
+    return status.refused
 
 
 def _classify_broken(job: Job, limits: Scanner) -> Verdict:
@@ -251,4 +275,4 @@ def read_tail(status: Status) -> str:
     >>> read_tail(tail)
     '\ufffd ab'
     """
-    return status.log_tail.decode("utf-8", "replace").replace("\0", "")
+    return (status.log_tail or b"").decode("utf-8", "replace").replace("\0", "")

@@ -9,15 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scanner.config import Scanner
-from scanner.errors import FileMissing, ProtocolError
+from scanner.errors import FileMissing
 from scanner.logfile import LogFile
 from scanner.models import BuildState, Job, Verdict
 from scanner.store import Store, sum_file, writing
 from scanner.transport import LOG_NAME, Transport
 from scanner.wire import Status
-
-# The one type of builds whose results' names may have a "/".
-WITH_DIRECTORIES = "ci"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,13 +53,6 @@ class Collector:
         """
         self.store.check_space(self.limits.keep_free_bytes)
         wanted = status.files if verdict.state is BuildState.BUILT else {}
-        if len(wanted) > self.limits.build_most_files:
-            raise ProtocolError(
-                f"{url}: the build left {len(wanted)} files; "
-                f"{self.limits.build_most_files} are the most (build_most_files)"
-            )
-        if job.build_type != WITH_DIRECTORIES and any("/" in name for name in wanted):
-            raise ProtocolError(f'{url}: only a build of type "{WITH_DIRECTORIES}" has directories')
         with self.store.staging(job.cookie) as directory:
             log, log_bytes = await self._fetch_log(url, job, verdict, directory)
             files: dict[str, StoredFile] = {}

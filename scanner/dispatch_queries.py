@@ -34,13 +34,13 @@ from scanner.models import (
 from scanner.queries import Hold, read_daemons
 from scanner.transport import Source
 
-_same_architecture = sa.and_(
+same_architecture = sa.and_(
     chroots.c.distribution == builds.c.distribution,
     chroots.c.series == builds.c.series,
     chroots.c.pocket == builds.c.pocket,
     chroots.c.arch_tag == builds.c.arch_tag,
 )
-_waits = sa.and_(
+waits = sa.and_(
     build_queue.c.status == QueueStatus.WAITING.value, build_queue.c.daemon_id.is_(None)
 )
 
@@ -75,11 +75,11 @@ def read_candidates(connection: Connection, most: int) -> tuple[Candidate, ...]:
         )
         .select_from(
             build_queue.join(builds, builds.c.id == build_queue.c.build_id).join(
-                chroots, _same_architecture
+                chroots, same_architecture
             )
         )
         .where(
-            _waits,
+            waits,
             chroots.c.file_id.is_not(None),
             build_queue.c.id.not_in(sa.select(attempts.c.queue_id)),
             sa.or_(build_queue.c.not_before.is_(None), build_queue.c.not_before <= db_now()),
@@ -103,7 +103,7 @@ def read_candidates(connection: Connection, most: int) -> tuple[Candidate, ...]:
 def renew_used_ids(connection: Connection) -> None:
     """Give jobs another id that wait under one which a daemon has heard of: a backup came back."""
     used = build_queue.c.id.in_(sa.select(attempts.c.queue_id))
-    rows = connection.execute(sa.select(build_queue).where(_waits, used)).all()
+    rows = connection.execute(sa.select(build_queue).where(waits, used)).all()
     if rows:
         ids = ids_of(connection.dialect, (row.id for row in rows))
         connection.execute(build_queue.delete().where(build_queue.c.id.in_(ids)))
@@ -121,10 +121,10 @@ def read_without_chroot(connection: Connection) -> tuple[dict[str, str], ...]:
         sa.select(*(builds.c[name] for name in names), chroots.c.title)
         .select_from(
             build_queue.join(builds, builds.c.id == build_queue.c.build_id).outerjoin(
-                chroots, _same_architecture
+                chroots, same_architecture
             )
         )
-        .where(_waits, chroots.c.file_id.is_(None))
+        .where(waits, chroots.c.file_id.is_(None))
         .distinct()
     )
     found = [dict(row._mapping) for row in connection.execute(statement)]
@@ -147,7 +147,7 @@ def claim_jobs(
     given = rows_of(dialect, types, ({"id": job, "daemon_id": key} for job, key in pairs))
     connection.execute(
         build_queue.update()
-        .where(build_queue.c.id == given.c.id, _waits)
+        .where(build_queue.c.id == given.c.id, waits)
         .values(status=QueueStatus.RUNNING.value, daemon_id=given.c.daemon_id, claimed_at=db_now())
     )
     mine = ids_of(dialect, (key for _, key in pairs))
@@ -211,7 +211,7 @@ def read_assignments(
         inputs.setdefault(row.build_id, []).append((row.filename, to_source(row)))
     statement = (
         sa.select(builds, stored_files.c.sha1, stored_files.c.url)
-        .join(chroots, _same_architecture)
+        .join(chroots, same_architecture)
         .join(stored_files, stored_files.c.id == chroots.c.file_id)
         .where(builds.c.id.in_(ids_of(dialect, ids)))
     )

@@ -15,6 +15,10 @@ class FileMissing(ProtocolError):
     """The daemon has no such file."""
 
 
+class NothingMore(ProtocolError):
+    """A file ends before the part that was asked for."""
+
+
 class TooLarge(ProtocolError):
     """A file, or a reply, is larger than agreed."""
 
@@ -25,6 +29,10 @@ class Unreachable(Unavailable):
 
 class HostExhausted(Unavailable):
     """This host can open no more connections: no fault of the daemon's."""
+
+
+class OutOfTime(HostExhausted):
+    """The run ends before the daemon's own deadline: no fault of the daemon's either."""
 
 
 class DaemonFault(FarmError):

@@ -26,6 +26,11 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    @property
+    def plain_url(self) -> str:
+        """The URL as each daemon has one only."""
+        return f"http://{self.netloc}{self.path}"
+
 
 def parse_address(url: str) -> Address:
     """Take a daemon's URL apart.

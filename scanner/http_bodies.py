@@ -19,11 +19,13 @@ class Fetched:
 class Reply:
     """Keeps a reply's body."""
 
+    wants_part = False
+
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.body = bytearray()
 
-    def begin(self, length: int | None) -> None:
+    def begin(self, length: int | None, first: int) -> None:
         """Refuse one that is too large. Raises TooLarge."""
         if length is not None and length > self.most_bytes:
             raise TooLarge(f"the reply has {length} bytes; {self.most_bytes} are the most")
@@ -34,27 +36,35 @@ class Reply:
 
 
 class Download:
-    """Writes a file as it comes, and sums it."""
+    """Writes a file as it comes, from a byte on, and sums what comes."""
 
-    def __init__(self, write: Callable[[bytes], object], most_bytes: int) -> None:
+    def __init__(
+        self, write: Callable[[bytes], object], most_bytes: int, *, start: int | None = None
+    ) -> None:
         self.most_bytes = most_bytes
+        self.wants_part = start is not None
         self._write = write
+        self._skip = start or 0
         self._length = 0
         self._size = 0
         self._sha1 = hashlib.sha1(usedforsecurity=False)
         self._sha256 = hashlib.sha256()
 
-    def begin(self, length: int | None) -> None:
+    def begin(self, length: int | None, first: int) -> None:
         """Refuse one that is too large, or does not say. Raises ProtocolError."""
         if length is None:
             raise ProtocolError("the response has no Content-Length")
         if length > self.most_bytes:
             raise TooLarge(f"it has {length} bytes; {self.most_bytes} are the most")
+        if first > self._skip:
+            raise ProtocolError(f"it begins with byte {first}, which is too late")
         self._length = length
+        self._skip -= first
 
     def take(self, data: bytes) -> None:
         """Write the next bytes."""
-        self._write(data)
+        self._write(data[self._skip :])
+        self._skip -= min(self._skip, len(data))
         self._size += len(data)
         self._sha1.update(data)
         self._sha256.update(data)

@@ -13,22 +13,35 @@ from typing import Protocol, cast
 
 import httptools
 
-from scanner.errors import FileMissing, HostExhausted, ProtocolError, TooLarge, Unreachable
+from farmhand.errors import FarmError
+from scanner.errors import (
+    FileMissing,
+    HostExhausted,
+    NothingMore,
+    ProtocolError,
+    TooLarge,
+    Unreachable,
+)
 from scanner.http_address import Address
 
 MOST_HEAD = 64 * 1024
 """Of the headers; and what these and the chunks' lengths may add to a body."""
 LENGTH = re.compile(rb"[0-9]{1,18}")
+RANGE = re.compile(rb"bytes ([0-9]{1,18})-[0-9]{1,18}/(?:[0-9]{1,18}|\*)")
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 
 class Receiver(Protocol):
-    """Takes a response's body, of at most so many bytes."""
+    """Takes a response's body, of at most so many bytes; one that wants a part may get it all."""
 
     most_bytes: int
+    wants_part: bool
 
-    def begin(self, length: int | None) -> None:
-        """Hear the body's length, None where it comes in chunks. Raises ProtocolError."""
+    def begin(self, length: int | None, first: int) -> None:
+        """Hear the body's length, None where it comes in chunks, and which byte is the first.
+
+        Raises ProtocolError.
+        """
 
     def take(self, data: bytes) -> None:
         """Take the next bytes. What it raises ends the exchange."""
@@ -69,6 +82,7 @@ class Exchange(asyncio.BufferedProtocol):
         self._memory = memory
         self._most = MOST_HEAD
         self._length: int | None = None
+        self._first: int | None = None
         self._chunked = False
         self._transport: asyncio.Transport | None = None
         self._over = False
@@ -150,17 +164,23 @@ class Exchange(asyncio.BufferedProtocol):
             if not LENGTH.fullmatch(value):
                 raise ProtocolError("the response's Content-Length is no number")
             self._length = int(value)
+        if name == b"content-range" and (found := RANGE.fullmatch(value)):
+            self._first = int(found[1])
 
     def on_headers_complete(self) -> None:
         """Look at the status, and tell the receiver what comes."""
         code = self._parser.get_status_code()
         if code == 404:
             raise FileMissing("HTTP 404: it has no such thing")
-        if code != 200:
+        if code == 416 and self._receiver.wants_part:
+            raise NothingMore("HTTP 416: it ends before that")
+        if code != 200 and not (
+            code == 206 and self._receiver.wants_part and self._first is not None
+        ):
             raise ProtocolError(f"HTTP {code}")
         if self._length is None and not self._chunked:
             raise ProtocolError("the response has no Content-Length")
-        self._receiver.begin(self._length)
+        self._receiver.begin(self._length, (self._first or 0) if code == 206 else 0)
         self._most = MOST_HEAD + self._receiver.most_bytes
 
     def on_body(self, body: bytes) -> None:
@@ -172,11 +192,11 @@ class Exchange(asyncio.BufferedProtocol):
         self._end(None)
 
 
-async def exchange(address: Address, conversation: Exchange, when: float, late: str) -> None:
+async def exchange(address: Address, conversation: Exchange, when: float, late: FarmError) -> None:
     """Connect, and wait until the response has come whole, until `when` on the loop's clock.
 
-    Raises Unreachable, with the words of `late` at `when`; HostExhausted; ProtocolError; and what
-    the receiver raises.
+    Raises `late` at `when`; Unreachable; HostExhausted; ProtocolError; and what the receiver
+    raises.
     """
     timer = asyncio.timeout_at(when)
     try:
@@ -185,7 +205,7 @@ async def exchange(address: Address, conversation: Exchange, when: float, late: 
             await conversation.done
     except TimeoutError:
         if timer.expired():
-            raise Unreachable(late) from None
+            raise late from None
         raise
     finally:
         conversation.leave()

@@ -53,6 +53,11 @@ def read_names(connection: Connection) -> Sequence[str]:
     return connection.scalars(sa.select(daemons.c.name).order_by(daemons.c.name)).all()
 
 
+def find_at(connection: Connection, url: str) -> str | None:
+    """Find the name of the daemon at a URL."""
+    return connection.scalar(sa.select(daemons.c.name).where(daemons.c.url == url))
+
+
 def read_processors(connection: Connection) -> dict[str, int]:
     """Read all processors: name → id."""
     statement = sa.select(processors.c.name, processors.c.id).order_by(processors.c.name)
@@ -85,13 +90,19 @@ def _to_shown(row: Any, names: list[str]) -> dict[str, Any]:
     mode = "disabled" if not row.enabled else "manual" if row.manual else "auto"
     return {
         "daemon": row.name,
-        "state": "silent" if row.failing_since else (row.last_state or "unknown").lower(),
+        "state": _state(row),
         "mode": mode,
         "job": f"{row.build_id}-{row.queue_id}" if row.queue_id else None,
         "processors": names,
         "tags": row.tags.split(),
         **{name: getattr(row, name) for name in SHOWN},
     }
+
+
+def _state(row: Any) -> str:
+    if row.failing_since:
+        return "silent"
+    return "fetching" if row.fetching_until else (row.last_state or "unknown").lower()
 
 
 def insert_daemon(
@@ -167,7 +178,7 @@ def delete_daemon(connection: Connection, daemon_id: int) -> None:
 
 def insert_processor(connection: Connection, name: str, title: str) -> None:
     """Add a processor."""
-    connection.execute(processors.insert().values(name=name, title=title or name))
+    connection.execute(processors.insert().values(name=name, title=title))
 
 
 def list_processors(connection: Connection) -> list[Mapping[str, Any]]:

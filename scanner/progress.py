@@ -1,5 +1,7 @@
 """How far a scan is, on a terminal."""
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -25,4 +27,22 @@ def progress_bar(stream: TextIO) -> Iterator[Callable[[int, int], None]]:
         def show(done: int, of: int) -> None:
             progress.update(task, completed=done, total=of)
 
-        yield show
+        with _logging_above(stream):
+            yield show
+
+
+@contextmanager
+def _logging_above(stream: TextIO) -> Iterator[None]:
+    """Let log lines stand above the bar: rich has put what does that in stderr's place."""
+    handlers = [
+        each
+        for each in logging.getLogger().handlers
+        if type(each) is logging.StreamHandler and each.stream is stream
+    ]
+    for each in handlers:
+        each.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for each in handlers:
+            each.setStream(stream)

@@ -110,7 +110,10 @@ def _store(connection: Connection, kept: Mapping[str, StoredFile], now: datetime
 
 
 def take_unpublished(connection: Connection, hold: Hold, lease_s: float) -> tuple[EndedBuild, ...]:
-    """Take the builds that have ended and that nobody publishes."""
+    """Take the builds that have ended and that nobody else publishes.
+
+    Those that this run has taken before are among them until they are published.
+    """
     free = sa.or_(builds.c.publish_until.is_(None), builds.c.publish_until < db_now())
     ended = builds.c.state.not_in((BuildState.NEEDS_BUILD.value, BuildState.BUILDING.value))
     connection.execute(

@@ -8,16 +8,17 @@ under way over the network, no transaction is open.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from farmhand.conflicts import retried
 from farmhand.db import FarmDb
 from scanner import dispatch_queries, queries, result_queries
 from scanner.config import Scanner
 from scanner.dispatch import choose, warn_of_chroots
 from scanner.judge import judge_result
-from scanner.models import Action, Fate, Next
+from scanner.models import Action, Assignment, Daemon, Fate, Next
 from scanner.progress import show_nothing
 from scanner.publish import Publisher
 from scanner.report import Report, tell
@@ -35,6 +36,15 @@ from scanner.store import StoreTrouble
 
 log = logging.getLogger("scanner")
 Step = Coroutine[Any, Any, Done]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claims:
+    """Which jobs this run has just given, to which daemons; `missing`: what has no chroot."""
+
+    missing: Sequence[Mapping[str, str]]
+    daemons: Mapping[int, Daemon] = field(default_factory=dict)
+    assignments: Mapping[int, Assignment] = field(default_factory=dict)
 
 
 def do_nothing() -> None:
@@ -62,15 +72,13 @@ class Scan:
     under_way: dict[asyncio.Task[Done], int | None] = field(default_factory=dict)
     lasting: set[asyncio.Task[Done]] = field(default_factory=set)
     ready: set[int] = field(default_factory=set)
+    publishing: set[int] = field(default_factory=set)
 
     async def run(self, only: Collection[str]) -> Report:
         """Scan all daemons, or those of these names, that no other run works on."""
-        with self.database.begin() as connection:
-            queries.take_leases(connection, self.hold, only)
-            held = queries.read_held(connection, self.hold)
-            dispatch_queries.renew_used_ids(connection)
-            self._publish(connection)
+        held = self._take(only)
         self.steps.clock.note()
+        self._publish()
         self.report.seen(held.values())
         for daemon in held.values():
             self._begin(self.steps.observe(daemon), daemon.id)
@@ -81,6 +89,13 @@ class Scan:
             await self._abandon()
         self._let_go(set())
         return self.report
+
+    @retried
+    def _take(self, only: Collection[str]) -> dict[int, Daemon]:
+        with self.database.begin() as connection:
+            queries.take_leases(connection, self.hold, only)
+            dispatch_queries.renew_used_ids(connection)
+            return queries.read_held(connection, self.hold)
 
     async def _wave(self) -> None:
         """Wait until all is done, or a while; settle what is."""
@@ -125,6 +140,23 @@ class Scan:
 
     def _settle(self, results: Sequence[Done]) -> None:
         """Write what follows from results, and begin what comes next."""
+        settled = self._write(results)
+        self.steps.clock.note()
+        nexts = [each for _, each in settled]
+        # Apart: it waits for builds that another scan is ending, which may wait for ours.
+        if any(each.change and each.change.fate is Fate.ENDED for each in nexts):
+            self._publish()
+        for result, following in settled:
+            self._tell(result, following)
+            self._go_on(result, following)
+        if self.takes_jobs and self._may_give(nexts):
+            self._give()
+        if nexts:
+            self._let_go(self._busy() | self.ready)
+
+    @retried
+    def _write(self, results: Sequence[Done]) -> list[tuple[Done, Next]]:
+        """Judge results by the rows as they are now, and write what follows."""
         asked = [(each.daemon, each.seen) for each in results if isinstance(each, Observed)]
         with self.database.begin() as connection:
             now = queries.renew(connection, self.hold)
@@ -135,21 +167,11 @@ class Scan:
                 for result in results
                 if (following := judge_result(result, held, known, now, self.limits)) is not None
             ]
-            nexts = [each for _, each in settled]
-            queries.write_nexts(connection, nexts, now)
+            queries.write_nexts(connection, [each for _, each in settled], now)
             result_queries.write_harvests(connection, _harvests(settled), now)
             published = [each for each in results if isinstance(each, Published)]
             self._note_published(connection, published)
-            if any(each.change and each.change.fate is Fate.ENDED for each in nexts):
-                self._publish(connection)
-        self.steps.clock.note()
-        for result, following in settled:
-            self._tell(result, following)
-            self._go_on(result, following)
-        if self.takes_jobs and self._may_give(nexts):
-            self._give()
-        if nexts:
-            self._let_go(self._busy() | self.ready)
+        return settled
 
     def _tell(self, result: Done, following: Next) -> None:
         tell(self.report, following)
@@ -172,6 +194,7 @@ class Scan:
         elif verdict.action is Action.READY:
             self.ready.add(daemon.id)
 
+    @retried
     def _let_go(self, keep: set[int]) -> None:
         """Let others have the daemons that nothing more is to be done about."""
         with self.database.begin() as connection:
@@ -195,6 +218,16 @@ class Scan:
 
     def _give(self) -> None:
         """Give waiting jobs to free daemons: written first, then done."""
+        claims = self._claim()
+        self.steps.clock.note()
+        self.report.warn(warn_of_chroots(claims.missing))
+        self.ready -= set(claims.daemons)
+        for key, daemon in claims.daemons.items():
+            assignment = claims.assignments.get(daemon.job.build_id) if daemon.job else None
+            self._begin(self.steps.start(daemon, assignment), key, lasting=True)
+
+    @retried
+    def _claim(self) -> Claims:
         with self.database.begin() as connection:
             queries.renew(connection, self.hold)
             ready = dispatch_queries.read_ready(connection, self.hold, self.ready)
@@ -202,27 +235,26 @@ class Scan:
             candidates = dispatch_queries.read_candidates(connection, len(free)) if free else ()
             missing = dispatch_queries.read_without_chroot(connection)
             pairs = choose(candidates, free)
-            claimed, assignments = {}, {}
-            if pairs:
-                claimed = dispatch_queries.claim_jobs(
-                    connection, self.hold, pairs, self.limits.fetch_s
-                )
-                assignments = dispatch_queries.read_assignments(connection, claimed)
-        self.steps.clock.note()
-        self.report.warn(warn_of_chroots(missing))
-        self.ready -= set(claimed)
-        for key, daemon in claimed.items():
-            job = daemon.job
-            assignment = assignments.get(job.build_id) if job else None
-            self._begin(self.steps.start(daemon, assignment), key, lasting=True)
+            if not pairs:
+                return Claims(missing=missing)
+            claimed = dispatch_queries.claim_jobs(connection, self.hold, pairs, self.limits.fetch_s)
+            assignments = dispatch_queries.read_assignments(connection, claimed)
+        return Claims(missing=missing, daemons=claimed, assignments=assignments)
 
     # Publishing
 
-    def _publish(self, connection: Any) -> None:
+    def _publish(self) -> None:
         """Begin to publish the builds that have ended."""
+        for build in self._take_unpublished():
+            if build.build_id not in self.publishing:
+                self.publishing.add(build.build_id)
+                self._begin(self._publish_one(build), None, lasting=True)
+
+    @retried
+    def _take_unpublished(self) -> tuple[result_queries.EndedBuild, ...]:
         lease_s = self.limits.command_s + self.limits.lease_s
-        for build in result_queries.take_unpublished(connection, self.hold, lease_s):
-            self._begin(self._publish_one(build), None, lasting=True)
+        with self.database.begin() as connection:
+            return result_queries.take_unpublished(connection, self.hold, lease_s)
 
     async def _publish_one(self, build: result_queries.EndedBuild) -> Published:
         async with self.steps.collects:

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 import uvloop
 
 from farmhand.errors import BadInput, FarmError
-from scanner.errors import DaemonFault, HostExhausted, ProtocolError, Unreachable
+from scanner.errors import DaemonFault, HostExhausted, OutOfTime, ProtocolError, Unreachable
 from scanner.http_address import Address, parse_address
 from scanner.http_bodies import Download, Fetched, Reply
 from scanner.http_exchange import Exchange, Memory, exchange
+from scanner.values import quote
 from scanner.wire import (
     SHA1,
     BuildReply,
@@ -31,7 +32,6 @@ from scanner.wire import (
     parse_presence,
     parse_state,
     parse_status,
-    quote,
 )
 from scanner.xmlrpc_body import decode_reply, encode_call
 
@@ -41,6 +41,7 @@ FILE_BUFFER_BYTES = 256 * 1024
 NO_SUM = "0" * 40
 WRONG_STATE = 8002  # the fault for everything that a daemon's methods can't do
 LOG_NAME = "buildlog"
+MOST_LOG_BYTES = 2**32
 Answer = TypeVar("Answer")
 
 
@@ -144,17 +145,26 @@ class Transport:
         """
         if name != LOG_NAME and not SHA1.fullmatch(name):
             raise BadInput(f"{quote(name)} is neither a SHA-1 nor {LOG_NAME}")
+        return await self._fetch(url, name, Download(write, most_bytes))
+
+    async def fetch_log(
+        self, url: str, write: Callable[[bytes], object], *, start: int, most_bytes: int
+    ) -> None:
+        """Fetch a part of the log, from a byte on. Raises NothingMore where it is not longer."""
+        download = Download(write, MOST_LOG_BYTES, start=start)
+        wanted = f"\r\nRange: bytes={start}-{start + most_bytes - 1}"
+        await self._fetch(url, LOG_NAME, download, wanted)
+
+    async def _fetch(self, url: str, name: str, download: Download, more: str = "") -> Fetched:
+        address = parse_address(url)
+        request = _request(address, f"GET {address.path}/filecache/{name} HTTP/1.1{more}")
+        conversation = Exchange(request, download, self._file_buffer)
         try:
-            return await self._fetch(parse_address(url), name, Download(write, most_bytes))
+            await self._exchange(address, conversation, self._limits.fetch_s)
+            return download.finish(None if name == LOG_NAME else name)
         except (ProtocolError, Unreachable, HostExhausted) as err:
             problem = _named(err, f"{url}: file {name}")
         raise problem
-
-    async def _fetch(self, address: Address, name: str, download: Download) -> Fetched:
-        request = _request(address, f"GET {address.path}/filecache/{name} HTTP/1.1")
-        conversation = Exchange(request, download, self._file_buffer)
-        await self._exchange(address, conversation, self._limits.fetch_s)
-        return download.finish(None if name == LOG_NAME else name)
 
     async def _call(self, url: str, call: "_Call", parse: Callable[[object], Answer]) -> Answer:
         try:
@@ -175,9 +185,9 @@ class Transport:
 
     async def _exchange(self, address: Address, conversation: Exchange, seconds: float) -> None:
         when = asyncio.get_running_loop().time() + seconds
-        late = f"no whole answer within {seconds:g} s"
+        late: FarmError = Unreachable(f"no whole answer within {seconds:g} s")
         if self._ends_at < when:
-            when, late = self._ends_at, "no whole answer before the sweep's end"
+            when, late = self._ends_at, OutOfTime("no whole answer before the sweep's end")
         await exchange(address, conversation, when, late)
 
 

@@ -6,10 +6,11 @@ has is a ProtocolError, and none of it is quoted at length or unescaped.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from scanner.errors import ProtocolError, UnknownState
+from scanner.values import kind_of, list_of, pair_of, quote, text_of
 
 MOST_FILES = 10_000
 MOST_TAIL_BYTES = 2048
@@ -50,15 +51,18 @@ class Status:
     """What a daemon is doing; `build_status` is "OK", "PACKAGEFAIL", …, or one unknown.
 
     `files` is name → sha1. A name is data, never a path; only builds of type `ci` may have a "/".
+    `refused` is why what the build left can't be taken: it chose that, so its daemon is believed
+    all else. `log_tail` is None where the daemon tells nothing of the log, as in 2005.
     """
 
     state: DaemonState
     dialect: Dialect
     build_status: str | None = None
     cookie: str | None = None
-    log_tail: bytes = b""
+    log_tail: bytes | None = b""
     files: Mapping[str, str] = field(default_factory=dict)
     dependencies: str | None = None
+    refused: str = ""
     version: str | None = None
 
 
@@ -94,7 +98,7 @@ def parse_status(value: object) -> Status:
     """
     if isinstance(value, dict):
         return _status_of_dict(value)
-    items = _list(value, "the reply", most=5)
+    items = list_of(value, "the reply", most=5)
     if not items:
         raise ProtocolError("the reply is an empty list")
     return _status_of_list(_state(items[0]), items[1:])
@@ -104,18 +108,18 @@ def _status_of_dict(value: Mapping[object, object]) -> Status:
     state = _state(value.get("builder_status"))
     if state is DaemonState.ABORTED:
         raise ProtocolError("is ABORTED, which this dialect does not have")
-    waiting = state is DaemonState.WAITING
     idle = state is DaemonState.IDLE
-    return Status(
+    status = Status(
         state=state,
         dialect=Dialect.DICT,
-        build_status=_build_status(value.get("build_status")) if waiting else None,
-        cookie=None if idle else _text(value.get("build_id"), "the cookie", MOST_COOKIE),
+        cookie=None if idle else _cookie(value.get("build_id")),
         log_tail=_tail(value.get("logtail")) if state is DaemonState.BUILDING else b"",
-        files=_files(value.get("filemap")) if waiting else {},
-        dependencies=_dependencies(value.get("dependencies")) if waiting else None,
         version=_version(value.get("builder_version")),
     )
+    if state is not DaemonState.WAITING:
+        return status
+    build_status = _build_status(value.get("build_status"))
+    return _with_results(status, build_status, value.get("filemap"), value.get("dependencies"))
 
 
 def _status_of_list(state: DaemonState, items: Sequence[object]) -> Status:
@@ -124,24 +128,27 @@ def _status_of_list(state: DaemonState, items: Sequence[object]) -> Status:
         case (DaemonState.IDLE,) | (DaemonState.IDLE, ""):
             return Status(state=state, dialect=Dialect.LIST)
         case DaemonState.BUILDING, cookie, *tail if len(tail) < 2:
-            log_tail = _tail(tail[0]) if tail else b""
+            log_tail = _tail(tail[0]) if tail else None
             return Status(
                 state=state, dialect=Dialect.LIST, cookie=_cookie(cookie), log_tail=log_tail
             )
         case (DaemonState.ABORTING | DaemonState.ABORTED, cookie):
             return Status(state=state, dialect=Dialect.LIST, cookie=_cookie(cookie))
         case DaemonState.WAITING, build_status, cookie, *rest:
+            status = Status(state=state, dialect=Dialect.LIST, cookie=_cookie(cookie))
             files, dependencies = [*rest, None, None][:2]
-            return Status(
-                state=state,
-                dialect=Dialect.LIST,
-                build_status=_build_status(build_status),
-                cookie=_cookie(cookie),
-                files=_files(files),
-                dependencies=_dependencies(dependencies),
-            )
+            return _with_results(status, _build_status(build_status), files, dependencies)
         case _:
             raise ProtocolError(f"{state} does not come with {len(items)} values like these")
+
+
+def _with_results(status: Status, build_status: str, files: object, dependencies: object) -> Status:
+    """Add how a build ended, and what it left."""
+    status = replace(status, build_status=build_status)
+    try:
+        return replace(status, files=_files(files), dependencies=_dependencies(dependencies))
+    except ProtocolError as err:
+        return replace(status, refused=str(err))
 
 
 def parse_info(value: object) -> DaemonInfo:
@@ -149,17 +156,17 @@ def parse_info(value: object) -> DaemonInfo:
 
     Raises ProtocolError.
     """
-    items = _list(value, "the reply", most=3)
+    items = list_of(value, "the reply", most=3)
     if len(items) != 3:
         raise ProtocolError(f"the reply has {len(items)} values, not 3")
-    version = _text(items[0], "the version", MOST_WORD)
+    version = text_of(items[0], "the version", MOST_WORD)
     if version != "1.0":
         raise ProtocolError(f"speaks protocol {quote(version)}, not '1.0'")
-    types = _list(items[2], "the list of build types", most=100)
+    types = list_of(items[2], "the list of build types", most=100)
     return DaemonInfo(
         version=version,
-        arch_tag=_text(items[1], "the architecture", 32),
-        build_types=tuple(_text(each, "a build type", 64) for each in types),
+        arch_tag=text_of(items[1], "the architecture", 32),
+        build_types=tuple(text_of(each, "a build type", 64) for each in types),
     )
 
 
@@ -168,7 +175,7 @@ def parse_presence(value: object) -> Presence:
 
     Raises ProtocolError.
     """
-    present, info = (value, "") if isinstance(value, bool) else _pair(value)
+    present, info = (value, "") if isinstance(value, bool) else pair_of(value)
     if not isinstance(present, bool) or not isinstance(info, str):
         raise ProtocolError("the reply is neither a bool nor [bool, text]")
     return Presence(present=present, info=info[:MOST_INFO])
@@ -179,7 +186,7 @@ def parse_build_reply(value: object, cookie: str) -> BuildReply:
 
     Raises ProtocolError.
     """
-    status, said = _pair(value)
+    status, said = pair_of(value)
     if status == "BuilderStatus.BUILDING":
         if said != cookie:
             raise ProtocolError("builds under another cookie than it was given")
@@ -187,7 +194,7 @@ def parse_build_reply(value: object, cookie: str) -> BuildReply:
     if status not in ("BuilderStatus.UNKNOWNSUM", "BuilderStatus.UNKNOWNBUILDER"):
         raise ProtocolError(f"answers a build with {quote(status)}")
     if not isinstance(said, str | None):
-        raise ProtocolError(f"the reason is {_kind(said)}, not text")
+        raise ProtocolError(f"the reason is {kind_of(said)}, not text")
     reason = str(status).removeprefix("BuilderStatus.")
     return BuildReply(accepted=False, text=f"{reason}: {said[:MOST_INFO]}" if said else reason)
 
@@ -203,23 +210,12 @@ def parse_state(value: object, expected: DaemonState) -> DaemonState:
     return state
 
 
-def quote(value: object) -> str:
-    r"""Quote what a daemon said: short, and with nothing a terminal would obey.
-
-    >>> quote("red: \x1b[31m"), quote(["a"])
-    ("'red: \\x1b[31m'", 'a list')
-    """
-    if not isinstance(value, str):
-        return _kind(value)
-    return ascii(value) if len(value) <= 60 else ascii(value[:60]) + "…"
-
-
 # Parts of a reply
 
 
 def _state(value: object) -> DaemonState:
     if not isinstance(value, str):
-        raise ProtocolError(f"the state is {_kind(value)}, not text")
+        raise ProtocolError(f"the state is {kind_of(value)}, not text")
     prefix, dot, name = value.partition(".")
     if prefix + dot != "BuilderStatus." or name not in DaemonState.__members__:
         raise UnknownState(f"is in a state {quote(value)} that nobody knows")
@@ -234,12 +230,12 @@ def _build_status(value: object) -> str:
 
 
 def _cookie(value: object) -> str:
-    return _text(value, "the cookie", MOST_COOKIE)
+    return text_of(value, "the cookie", MOST_COOKIE)
 
 
 def _tail(value: object) -> bytes:
     if not isinstance(value, bytes | str | None):
-        raise ProtocolError(f"the log's tail is {_kind(value)}, neither bytes nor text")
+        raise ProtocolError(f"the log's tail is {kind_of(value)}, neither bytes nor text")
     tail = value.encode() if isinstance(value, str) else value or b""
     return tail[-MOST_TAIL_BYTES:]
 
@@ -248,7 +244,7 @@ def _files(value: object) -> Mapping[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ProtocolError(f"the map of files is {_kind(value)}, not a struct")
+        raise ProtocolError(f"the map of files is {kind_of(value)}, not a struct")
     if len(value) > MOST_FILES:
         raise ProtocolError(f"names {len(value)} files; {MOST_FILES} are the most")
     for name, sha1 in value.items():
@@ -262,36 +258,8 @@ def _files(value: object) -> Mapping[str, str]:
 def _dependencies(value: object) -> str | None:
     if value is None or value == "":
         return None
-    return _text(value, "the list of dependencies", MOST_DEPENDENCIES)
+    return text_of(value, "the list of dependencies", MOST_DEPENDENCIES)
 
 
 def _version(value: object) -> str | None:
-    return None if value is None else _text(value, "the version", MOST_WORD)
-
-
-def _text(value: object, what: str, most: int) -> str:
-    if not isinstance(value, str):
-        raise ProtocolError(f"{what} is {_kind(value)}, not text")
-    if not 0 < len(value) <= most:
-        raise ProtocolError(f"{what} has {len(value)} characters, not 1 to {most}")
-    return value
-
-
-def _list(value: object, what: str, *, most: int) -> Sequence[object]:
-    if not isinstance(value, list | tuple):
-        raise ProtocolError(f"{what} is {_kind(value)}, not a list")
-    if len(value) > most:
-        raise ProtocolError(f"{what} has {len(value)} values; {most} are the most")
-    return value
-
-
-def _pair(value: object) -> tuple[object, object]:
-    items = _list(value, "the reply", most=2)
-    if len(items) != 2:
-        raise ProtocolError(f"the reply has {len(items)} values, not 2")
-    return items[0], items[1]
-
-
-def _kind(value: object) -> str:
-    kinds = {list: "a list", dict: "a struct", str: "text", bytes: "bytes", type(None): "nothing"}
-    return kinds.get(type(value), "a number or a date")
+    return None if value is None else text_of(value, "the version", MOST_WORD)

@@ -80,6 +80,11 @@ class Command:
         with suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
 
+    @property
+    def said(self) -> str:
+        """What it has said on stderr until now."""
+        return (self.output / "err").read_text("utf-8")
+
     def finish(self, timeout_s: float) -> Finished:
         """Let it end."""
         self.process.join(timeout_s)

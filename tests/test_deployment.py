@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from farmhand.boundary import DEADLINE_GRACE_S
 from farmhand.db import parse_url
+from scanner.cli import main as scanner_main
 from slavealloc.cli import main as slavealloc_main
 from tests.manual import ROOT, why_not_a_command
 from watch_pending.cli import main as watch_pending_main
@@ -25,6 +27,7 @@ TIMERS = sorted((CRON / "systemd").glob("*.timer"))
 DROP_INS = sorted((CRON / "systemd").glob("*.service.d/*.conf"))
 RUNNER = CRON / "systemd/runner.service"
 ONE_RUN = CRON / "systemd/watch-pending@.service"
+ONE_SCAN = CRON / "systemd/scanner-scan@.service"
 # The times of a crontab, and what systemd calls them.
 CALENDAR = {
     "* * * * *": "minutely",
@@ -168,7 +171,7 @@ def run_line(verb: str) -> str:
 def timed_verbs() -> dict[str, str]:
     """Verb → when its timer starts it."""
     found = {}
-    for path in TIMERS:
+    for path in (CRON / "systemd").glob("watch-pending*.timer"):
         timer = read_unit(path)["Timer"]
         verb = re.fullmatch(r"watch-pending@([a-z-]+)\.service", timer["Unit"][0])
         assert verb, path
@@ -198,14 +201,39 @@ def test_every_timer_s_command_line_parses(verb: str) -> None:
     assert why_not_a_command(run_line(verb)) is None
 
 
-def test_a_run_that_finds_another_at_work_is_no_failure() -> None:
-    service = read_unit(ONE_RUN)["Service"]
+def test_scans_are_timed_each_minute_and_none_waits_for_one_that_lasts() -> None:
+    timer = read_unit(ONE_SCAN.with_suffix(".timer"))["Timer"]
+    assert (timer["OnCalendar"], timer["Unit"]) == (["*:%i/15"], ["scanner-scan@%i.service"])
+    text = ONE_SCAN.read_text("utf-8")
+    assert "enable --now scanner-scan@{0..14}.timer" in text  # all minutes, each once
+    assert deadline_of(scanner_main, "scan") <= 15 * 60
+    (line,) = read_unit(ONE_SCAN)["Service"]["ExecStart"]
+    in_crontab = (CRON / "crontab").read_text("utf-8")
+    assert f"* * * * * buildduty {line.removeprefix('/opt/farmhand/bin/')}\n" in in_crontab
+
+
+def deadline_of(main: click.Group, verb: str) -> float:
+    """How long a verb takes at most, if nobody says otherwise."""
+    deadline_s: float = main.commands[verb].make_context(verb, []).params["deadline_s"]
+    return deadline_s
+
+
+@pytest.mark.parametrize("unit", [ONE_RUN, ONE_SCAN], ids=lambda path: path.name)
+def test_a_run_that_finds_another_at_work_is_no_failure(unit: Path) -> None:
+    service = read_unit(unit)["Service"]
     assert (service["Type"], service["SuccessExitStatus"]) == (["oneshot"], ["75 143"])
 
 
-def test_no_run_is_ended_before_it_ends_itself() -> None:
-    (timeout_s,) = read_unit(ONE_RUN)["Service"]["TimeoutStartSec"]
-    deadline_s = watch_pending_main.commands["run"].make_context("run", []).params["deadline_s"]
+@pytest.mark.parametrize(
+    ("unit", "deadline_s"),
+    [
+        (ONE_RUN, deadline_of(watch_pending_main, "run")),
+        (ONE_SCAN, deadline_of(scanner_main, "scan")),
+    ],
+    ids=["watch-pending", "scanner"],
+)
+def test_no_run_is_ended_before_it_ends_itself(unit: Path, deadline_s: float) -> None:
+    (timeout_s,) = read_unit(unit)["Service"]["TimeoutStartSec"]
     assert int(timeout_s) > deadline_s + DEADLINE_GRACE_S
 
 

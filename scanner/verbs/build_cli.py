@@ -6,7 +6,17 @@ import click
 
 from farmhand.command import Result, Run, farm_command
 from scanner.verbs.groups import build
-from scanner.verbs.options import secrets_option, with_settings
+from scanner.verbs.options import (
+    BUILD_ID,
+    BYTE,
+    LINE,
+    SCORE,
+    SHORT,
+    WORD,
+    build_argument,
+    secrets_option,
+    with_settings,
+)
 
 # Names, not the enumeration: it would be imported for --help.
 STATES = (
@@ -18,22 +28,23 @@ STATES = (
     "chrootwait",
     "cancelled",
 )
-build_argument = click.argument("build_id", metavar="BUILD", type=click.IntRange(min=1))
 
 
 @farm_command(build, "add", command="scanner", changes=True)
-@click.argument("source")
-@click.argument("version")
-@click.option("--distribution", required=True)
-@click.option("--series", required=True)
-@click.option("--arch", "arch_tag", required=True, help="Which chroot it is built in.")
+@click.argument("source", type=LINE)
+@click.argument("version", type=LINE)
+@click.option("--distribution", type=WORD, required=True)
+@click.option("--series", type=WORD, required=True)
+@click.option("--arch", "arch_tag", type=SHORT, required=True, help="Which chroot it is built in.")
 @click.option("--processor", required=True, help="Which daemons may build it.")
-@click.option("--pocket", default="Release", show_default=True)
-@click.option("--component", default="main", show_default=True)
+@click.option("--pocket", type=SHORT, default="Release", show_default=True)
+@click.option("--component", type=SHORT, default="main", show_default=True)
 @click.option("--arch-indep", is_flag=True, help="Build what is for all architectures too.")
-@click.option("--build-type", help="Default: binarypackage or debian, what the daemon has.")
+@click.option(
+    "--build-type", type=WORD, help="Default: binarypackage or debian, what the daemon has."
+)
 @click.option("--tag", "tags", multiple=True, help="Only on daemons that have it; repeatable.")
-@click.option("--score", type=int, default=0, show_default=True, help="The highest goes first.")
+@click.option("--score", type=SCORE, default=0, show_default=True, help="The highest goes first.")
 @click.option(
     "--file",
     "files",
@@ -45,7 +56,7 @@ build_argument = click.argument("build_id", metavar="BUILD", type=click.IntRange
 @click.option("--arg", "args", multiple=True, metavar="KEY=JSON", help="Tell daemons; repeatable.")
 @secrets_option
 def build_add(run: Run, source: str, version: str, **options: Any) -> Result:
-    """Queue a build; prints its number.
+    """Queue a build, and say its number.
 
     \b
     Example:
@@ -81,27 +92,31 @@ def build_show(run: Run, build_id: int, **options: Any) -> Result:
 @farm_command(build, "log", command="scanner", changes=False, deadline_s=86400)
 @build_argument
 @click.option("--follow", is_flag=True, help="Go on while it is written.")
-@click.option("--from", "start", type=int, default=0, help="From this byte; below 0: so many last.")
+@click.option(
+    "--from", "start", type=BYTE, default=0, help="From this byte; below 0: so many last."
+)
 @click.option("--bytes", "most", type=click.IntRange(min=0), help="At most so many.")
 @click.option("--path", "only_path", is_flag=True, help="Only say where the file is.")
 @secrets_option
 def build_log(run: Run, build_id: int, start: int, most: int | None, **options: Any) -> Result:
-    """Print a build's log, control characters escaped; of one that runs, what there is."""
-    from scanner.verbs.logs import print_log
+    """Print a build's log, control characters escaped; of one that runs, what there is.
 
-    chosen = (start, most)
+    With --path or --json it says where the log is, and prints none of it.
+    """
+    from scanner.verbs.logs import print_log, print_path
+
     settings = with_settings(run, options)
-    if options["only_path"]:
-        from scanner.verbs.logs import print_path
-
+    if options["only_path"] or run.json:
         return print_path(run, settings, build_id)
-    return print_log(run, settings, build_id, chosen, follow=options["follow"])
+    return print_log(run, settings, build_id, (start, most), follow=options["follow"])
 
 
 @farm_command(build, "files", command="scanner", changes=False)
 @build_argument
 @click.argument("name", required=False)
-@click.option("--from", "start", type=int, default=0, help="From this byte; below 0: so many last.")
+@click.option(
+    "--from", "start", type=BYTE, default=0, help="From this byte; below 0: so many last."
+)
 @click.option("--bytes", "most", type=click.IntRange(min=0), help="At most so many.")
 @secrets_option
 def build_files(
@@ -122,7 +137,7 @@ def build_files(
 
 
 @farm_command(build, "retry", command="scanner", changes=True)
-@click.argument("build_ids", metavar="[BUILD]…", nargs=-1, type=click.IntRange(min=1))
+@click.argument("build_ids", metavar="[BUILD]…", nargs=-1, type=BUILD_ID)
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="All of these.")
 @secrets_option
 def build_retry(

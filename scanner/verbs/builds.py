@@ -15,6 +15,7 @@ from scanner.models import BuildState
 from scanner.settings import Settings
 from scanner.verbs.change import Planned, apply, show_one, show_rows
 from scanner.verbs.chroots import check_file
+from scanner.verbs.daemons import join_tags
 from scanner.wire import FILE_NAME, MOST_WORD
 
 COLUMNS = ("build", "name", "arch_tag", "state", "daemon", "duration_s", "finished_at", "reason")
@@ -37,7 +38,7 @@ def add_build(
         for name in ("distribution", "series", "arch_tag", "pocket", "component", "arch_indep")
     }
     values |= {"source": source[0], "version": source[1], "build_type": options["build_type"]}
-    values |= {"args": args, "tags": " ".join(sorted(set(options["tags"])))}
+    values |= {"args": args, "tags": join_tags(options["tags"])}
 
     def plan(connection: Connection) -> Planned:
         known = operator_queries.read_processors(connection)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -83,7 +83,7 @@ def _cell(value: Any) -> object:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return format_time(value)
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         case list() | tuple():
             return " ".join(map(str, value))
         case int():

@@ -6,7 +6,7 @@ import click
 
 from farmhand.command import Result, Run, farm_command
 from scanner.verbs.groups import chroot, daemon, processor
-from scanner.verbs.options import secrets_option, with_settings
+from scanner.verbs.options import LINE, REASON, SHORT, WORD, secrets_option, with_settings
 
 processors_option = click.option(
     "--processor", "processors", multiple=True, metavar="NAME", help="It builds for; repeatable."
@@ -15,8 +15,8 @@ tags_option = click.option("--tag", "tags", multiple=True, help="It has this; re
 
 
 @farm_command(daemon, "add", command="scanner", changes=True)
-@click.argument("name")
-@click.argument("url")
+@click.argument("name", type=WORD)
+@click.argument("url", type=LINE)
 @processors_option
 @tags_option
 @secrets_option
@@ -34,8 +34,8 @@ def daemon_add(run: Run, name: str, url: str, **options: Any) -> Result:
 
 
 @farm_command(daemon, "set", command="scanner", changes=True)
-@click.argument("name")
-@click.option("--url", help="Where it is.")
+@click.argument("name", type=WORD)
+@click.option("--url", type=LINE, help="Where it is.")
 @processors_option
 @tags_option
 @secrets_option
@@ -57,7 +57,7 @@ def daemon_list(run: Run, **options: Any) -> Result:
 
 
 @farm_command(daemon, "show", command="scanner", changes=False)
-@click.argument("name")
+@click.argument("name", type=WORD)
 @secrets_option
 def daemon_show(run: Run, name: str, **options: Any) -> Result:
     """Show all that is known of a daemon."""
@@ -67,7 +67,7 @@ def daemon_show(run: Run, name: str, **options: Any) -> Result:
 
 
 @farm_command(daemon, "enable", command="scanner", changes=True)
-@click.argument("name")
+@click.argument("name", type=WORD)
 @secrets_option
 def daemon_enable(run: Run, name: str, **options: Any) -> Result:
     """Look after a daemon again; it is swept first, and its failures are forgotten."""
@@ -77,8 +77,8 @@ def daemon_enable(run: Run, name: str, **options: Any) -> Result:
 
 
 @farm_command(daemon, "disable", command="scanner", changes=True)
-@click.argument("name")
-@click.argument("reason")
+@click.argument("name", type=WORD)
+@click.argument("reason", type=REASON)
 @secrets_option
 def daemon_disable(run: Run, name: str, reason: str, **options: Any) -> Result:
     """Leave a daemon alone; what it builds is given to another."""
@@ -88,8 +88,8 @@ def daemon_disable(run: Run, name: str, reason: str, **options: Any) -> Result:
 
 
 @farm_command(daemon, "manual", command="scanner", changes=True)
-@click.argument("name")
-@click.argument("reason")
+@click.argument("name", type=WORD)
+@click.argument("reason", type=REASON)
 @secrets_option
 def daemon_manual(run: Run, name: str, reason: str, **options: Any) -> Result:
     """Give a daemon nothing new; what it builds is collected."""
@@ -99,7 +99,7 @@ def daemon_manual(run: Run, name: str, reason: str, **options: Any) -> Result:
 
 
 @farm_command(daemon, "auto", command="scanner", changes=True)
-@click.argument("name")
+@click.argument("name", type=WORD)
 @secrets_option
 def daemon_auto(run: Run, name: str, **options: Any) -> Result:
     """Give a daemon jobs again."""
@@ -109,7 +109,7 @@ def daemon_auto(run: Run, name: str, **options: Any) -> Result:
 
 
 @farm_command(daemon, "clean", command="scanner", changes=True)
-@click.argument("name")
+@click.argument("name", type=WORD)
 @secrets_option
 def daemon_clean(run: Run, name: str, **options: Any) -> Result:
     """Take a daemon's job back, and let the next scan sweep away what it does."""
@@ -119,7 +119,7 @@ def daemon_clean(run: Run, name: str, **options: Any) -> Result:
 
 
 @farm_command(daemon, "remove", command="scanner", changes=True)
-@click.argument("name")
+@click.argument("name", type=WORD)
 @secrets_option
 def daemon_remove(run: Run, name: str, **options: Any) -> Result:
     """Forget a daemon that has no job."""
@@ -129,10 +129,10 @@ def daemon_remove(run: Run, name: str, **options: Any) -> Result:
 
 
 @farm_command(processor, "add", command="scanner", changes=True)
-@click.argument("name")
-@click.option("--title", default="", help="In words.")
+@click.argument("name", type=SHORT)
+@click.option("--title", type=LINE, help="In words.")
 @secrets_option
-def processor_add(run: Run, name: str, title: str, **options: Any) -> Result:
+def processor_add(run: Run, name: str, title: str | None, **options: Any) -> Result:
     """Add a family of machines, such as amd64."""
     from scanner.verbs.daemons import add_processor
 
@@ -149,11 +149,11 @@ def processor_list(run: Run, **options: Any) -> Result:
 
 
 @farm_command(chroot, "set", command="scanner", changes=True)
-@click.argument("distribution")
-@click.argument("series")
-@click.argument("arch_tag", metavar="ARCH")
-@click.option("--pocket", default="Release", show_default=True)
-@click.option("--title", help="What warnings call the architecture.")
+@click.argument("distribution", type=WORD)
+@click.argument("series", type=WORD)
+@click.argument("arch_tag", metavar="ARCH", type=SHORT)
+@click.option("--pocket", type=SHORT, default="Release", show_default=True)
+@click.option("--title", type=LINE, help="What warnings call the architecture.")
 @click.option("--sha1", help="Of the file. Without it there is no chroot, and nothing is built.")
 @click.option("--url", help="Where daemons fetch it.")
 @secrets_option
@@ -189,10 +189,10 @@ def chroot_list(run: Run, **options: Any) -> Result:
 
 
 @farm_command(chroot, "show", command="scanner", changes=False)
-@click.argument("distribution")
-@click.argument("series")
-@click.argument("arch_tag", metavar="ARCH")
-@click.option("--pocket", default="Release", show_default=True)
+@click.argument("distribution", type=WORD)
+@click.argument("series", type=WORD)
+@click.argument("arch_tag", metavar="ARCH", type=SHORT)
+@click.option("--pocket", type=SHORT, default="Release", show_default=True)
 @secrets_option
 def chroot_show(run: Run, distribution: str, series: str, arch_tag: str, **options: Any) -> Result:
     """Show one architecture's chroot."""

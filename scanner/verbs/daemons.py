@@ -13,6 +13,7 @@ from scanner.http_address import parse_address
 from scanner.settings import Settings
 from scanner.verbs.change import Planned, apply, show_one, show_rows
 
+MOST_TAGS = 255
 COLUMNS = ("daemon", "state", "mode", "job", "processors", "tags", "last_seen_at", "notes")
 
 
@@ -24,14 +25,14 @@ def add_daemon(
     tags: Sequence[str],
 ) -> Result:
     """Add a daemon; the next scan sweeps away what it does, and gives it jobs."""
-    name, url = named
-    parse_address(url)
+    name, url = named[0], parse_address(named[1]).plain_url
 
     def plan(connection: Connection) -> Planned:
         if name in queries.read_names(connection):
             raise BadInput(f"there is a daemon {name} already")
+        _check_url(connection, name, url)
         ids = _processor_ids(connection, processors)
-        values = {"name": name, "url": url, "tags": _join(tags)}
+        values = {"name": name, "url": url, "tags": join_tags(tags)}
         return Planned(
             line=f"daemon {name} at {url} is added, for {', '.join(processors) or 'nothing yet'}",
             document={"daemon": name, "url": url, "processors": list(processors)},
@@ -49,16 +50,16 @@ def set_daemon(
     tags: Sequence[str],
 ) -> Result:
     """Change a daemon's address, processors or tags."""
-    name, url = named
-    if url is not None:
-        parse_address(url)
+    name, url = named[0], parse_address(named[1]).plain_url if named[1] else None
 
     def plan(connection: Connection) -> Planned:
         row = _read(connection, name)
+        if url is not None:
+            _check_url(connection, name, url)
         ids = _processor_ids(connection, processors) if processors else None
         values: dict[str, Any] = {"url": url} if url is not None else {}
         if tags:
-            values["tags"] = _join(tags)
+            values["tags"] = join_tags(tags)
         if not values and ids is None:
             raise BadInput("nothing to set: give --url, --processor or --tag")
         return Planned(
@@ -70,9 +71,18 @@ def set_daemon(
     return apply(run, settings, plan)
 
 
-def _join(tags: Iterable[str]) -> str:
-    words = sorted({word for tag in tags for word in tag.split()})
-    return " ".join(words)
+def _check_url(connection: Connection, name: str, url: str) -> None:
+    other = queries.find_at(connection, url)
+    if other not in {None, name}:
+        raise BadInput(f"daemon {other} is at {url} already: two would fight over one machine")
+
+
+def join_tags(tags: Iterable[str]) -> str:
+    """Put tags into one text; one that is given may be several, with blanks between."""
+    joined = " ".join(sorted({word for tag in tags for word in tag.split()}))
+    if len(joined) > MOST_TAGS:
+        raise BadInput(f"--tag: more than {MOST_TAGS} characters together")
+    return joined
 
 
 def _processor_ids(connection: Connection, names: Sequence[str]) -> list[int]:
@@ -186,7 +196,7 @@ def remove_daemon(run: Run, settings: Settings, name: str) -> Result:
     return apply(run, settings, plan)
 
 
-def add_processor(run: Run, settings: Settings, name: str, title: str) -> Result:
+def add_processor(run: Run, settings: Settings, name: str, title: str | None) -> Result:
     """Add a processor."""
 
     def plan(connection: Connection) -> Planned:
@@ -194,8 +204,8 @@ def add_processor(run: Run, settings: Settings, name: str, title: str) -> Result
             raise BadInput(f"there is a processor {name} already")
         return Planned(
             line=f"processor {name} is added",
-            document={"processor": name, "title": title},
-            write=lambda writing: queries.insert_processor(writing, name, title),
+            document={"processor": name, "title": title or name},
+            write=lambda writing: queries.insert_processor(writing, name, title or name),
         )
 
     return apply(run, settings, plan)

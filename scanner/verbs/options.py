@@ -11,6 +11,29 @@ from farmhand.command import Run
 if TYPE_CHECKING:
     from scanner.settings import Settings
 
+MOST_INT = 2**31 - 1
+
+
+class Text(click.ParamType[str]):
+    """Text that stands on one line and fits its column."""
+
+    name = "text"
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is empty, too long, or not printable."""
+        if not value.strip() or len(value) > self.most or not value.isprintable():
+            self.fail(f"expected 1 to {self.most} printable characters", param, ctx)
+        return value
+
+
+SHORT, WORD, LINE, REASON = Text(32), Text(64), Text(255), Text(1000)
+BUILD_ID = click.IntRange(1, 2**63 - 1)
+BYTE = click.IntRange(-(2**62), 2**62)
+SCORE = click.IntRange(-MOST_INT, MOST_INT)
+build_argument = click.argument("build_id", metavar="BUILD", type=BUILD_ID)
 secrets_option = click.option(
     "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
 )

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput
-from scanner import build_queries as queries
+from scanner import queue_queries as queries
 from scanner.models import QueueStatus
 from scanner.settings import Settings
 from scanner.verbs.builds import read_build

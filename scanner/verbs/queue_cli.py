@@ -6,9 +6,7 @@ import click
 
 from farmhand.command import Result, Run, farm_command
 from scanner.verbs.groups import queue
-from scanner.verbs.options import secrets_option, with_settings
-
-build_argument = click.argument("build_id", metavar="BUILD", type=click.IntRange(min=1))
+from scanner.verbs.options import SCORE, build_argument, secrets_option, with_settings
 
 
 @farm_command(queue, "list", command="scanner", changes=False)
@@ -22,7 +20,7 @@ def queue_list(run: Run, **options: Any) -> Result:
 
 @farm_command(queue, "score", command="scanner", changes=True)
 @build_argument
-@click.argument("score", type=int)
+@click.argument("score", type=SCORE)
 @secrets_option
 def queue_score(run: Run, build_id: int, score: int, **options: Any) -> Result:
     """Give a build another score: the highest goes first."""

@@ -1,7 +1,8 @@
 """`scanner status`: the farm on one screen."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,31 +10,46 @@ from farmhand.command import Result, Run
 from farmhand.db import read_clock
 from farmhand.output import print_json, print_lines, print_table
 from farmhand.queries import read_last_runs
-from scanner import build_queries, operator_queries
+from farmhand.wording import format_span
+from scanner import attention, operator_queries, queue_queries
 from scanner.models import QueueStatus
 from scanner.settings import Settings
 from scanner.verbs.change import plain
+
+DAY_S = 86400
+# What fits on one screen with all else.
+MOST_NEEDS = 20
 
 
 def show_status(run: Run, settings: Settings) -> Result:
     """Show daemons by state, the queue by processor, the last scan, and who needs a human."""
     with settings.open_database(reading=True).begin() as connection:
         daemons = operator_queries.list_daemons(connection)
-        queue = build_queries.list_queue(connection)
+        queue = queue_queries.list_queue(connection)
+        waiting = queue_queries.count_waiting(connection)
+        records = queue_queries.count_ended(connection, DAY_S)
         runs = read_last_runs(connection)
         now = read_clock(connection)
     scans = [each for each in runs if (each["command"], each["verb"]) == ("scanner", "scan")]
+    last = _last(scans, {f"{each['daemon']} is disabled" for each in daemons})
+    needs = (
+        *attention.find_silent_scans(last, now),
+        *attention.find_sick_daemons(daemons),
+        *attention.find_outliers(records),
+        *attention.find_stuck_jobs(waiting, daemons),
+    )
     document = {
         "farm": settings.farm,
         "daemons": dict(Counter(map(state_of, daemons))),
+        "manual": sum(each["mode"] == "manual" for each in daemons),
         "queue": list(count_queue(queue, now)),
-        "last_scan": _last(scans),
-        "attention": list(find_attention(daemons)),
+        "last_scan": last,
+        "attention": [asdict(each) for each in needs],
     }
     if run.json:
         print_json(plain(document))
     else:
-        _print(document)
+        _print(document, now)
     return Result()
 
 
@@ -57,32 +73,45 @@ def count_queue(queue: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[d
         }
 
 
-def find_attention(daemons: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
-    """Say who needs a human, and why."""
-    for each in daemons:
-        if each["mode"] == "disabled":
-            yield {"daemon": each["daemon"], "why": f"disabled: {each['notes'] or 'no reason'}"}
-        elif each["state"] == "silent":
-            yield {"daemon": each["daemon"], "why": each["last_error"] or "gives no good answer"}
-        elif not each["processors"]:
-            yield {"daemon": each["daemon"], "why": "builds for no processor"}
-
-
-def _last(scans: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _last(scans: Sequence[Mapping[str, Any]], known: Collection[str]) -> dict[str, Any] | None:
+    """Take the last scan, with its errors other than those that are known."""
     if not scans:
         return None
     last = scans[-1]
     names = ("started_at", "finished_at", "exit_code", "host")
-    return {name: last[name] for name in names}
+    summary = last["summary"] or {}
+    errors = [*summary.get("errors", ()), *filter(None, (summary.get("error"),))]
+    new = [each for each in errors if each not in known]
+    return {**{name: last[name] for name in names}, "errors": new}
 
 
-def _print(document: Mapping[str, Any]) -> None:
-    last = document["last_scan"]
-    when = "none yet" if last is None else f"{plain(last['started_at'])}, exit {last['exit_code']}"
-    counts = ", ".join(f"{n} {state}" for state, n in sorted(document["daemons"].items()))
-    print_lines([f"farm {document['farm']}", f"last scan: {when}", f"daemons: {counts or 'none'}"])
-    heads = ("processor", "waiting", "running", "held", "oldest_wait_s")
-    rows = [[each[name] for name in heads] for each in document["queue"]]
-    print_table([head.replace("_", " ") for head in heads], rows, "the queue is empty")
-    needed = [(each["daemon"], each["why"]) for each in document["attention"]]
-    print_table(("needs a human", "why"), needed, "nobody needs a human")
+def _print(document: Mapping[str, Any], now: datetime) -> None:
+    counts = [f"{number} {state}" for state, number in sorted(document["daemons"].items())]
+    manual = f"; {document['manual']} manual" if document["manual"] else ""
+    print_lines(
+        [
+            f"farm {document['farm']}",
+            f"last scan: {_say_when(document['last_scan'], now)}",
+            f"daemons: {', '.join(counts) or 'none'}{manual}",
+        ]
+    )
+    heads = ("processor", "waiting", "running", "held", "oldest waits")
+    rows = [
+        [*list(each.values())[:-1], format_span(each["oldest_wait_s"])]
+        for each in document["queue"]
+    ]
+    print_table(heads, rows, "the queue is empty")
+    needs = document["attention"]
+    rows = [[f"{each['what']} {each['name']}", each["why"]] for each in needs[:MOST_NEEDS]]
+    print_table(("needs a human", "why"), rows, "nobody needs a human")
+    if len(needs) > MOST_NEEDS:
+        print_lines([f"and {len(needs) - MOST_NEEDS} more: scanner status --json"])
+
+
+def _say_when(last: Mapping[str, Any] | None, now: datetime) -> str:
+    if last is None:
+        return "none yet"
+    age = format_span((now - last["started_at"]).total_seconds())
+    if last["finished_at"] is None:
+        return f"began {age} ago, and has not ended"
+    return f"{age} ago, exit {last['exit_code']}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,8 +105,7 @@ def master(farm: Farm) -> Iterator[RestServer]:
 def scans(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScanFarm]:
     """A farm of build daemons, without any, on each kind of database."""
     if request.param == "sqlite":
-        with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite") as farm:
-            yield farm
+        yield request.getfixturevalue("bobs")
         return
     server: services.DatabaseServer = request.getfixturevalue(request.param)
     name = f"scan_{uuid.uuid4().hex[:12]}"
@@ -114,10 +114,21 @@ def scans(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScanFarm]:
     server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def sqlite_farm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A farm database with this release's tables and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "farm.sqlite"
+    engine = make_engine(parse_url(f"sqlite:///{path}", "test"), timeout_s=60)
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture
-def bobs(tmp_path: Path) -> Iterator[ScanFarm]:
+def bobs(tmp_path: Path, sqlite_farm: Path) -> Iterator[ScanFarm]:
     """The same on SQLite only, for what the database has no part in."""
-    with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite") as farm:
+    shutil.copy(sqlite_farm, tmp_path / "farm.sqlite")
+    with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite", empty=False) as farm:
         yield farm
 
 

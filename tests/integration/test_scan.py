@@ -1,5 +1,8 @@
 """`scanner scan`, end to end: daemons on real sockets, scans as processes."""
 
+from hashlib import sha256
+from pathlib import Path
+
 import pytest
 
 from tests.scan_farm import Era, Job, ScanFarm
@@ -22,18 +25,20 @@ def test_a_build_is_given_followed_collected_and_cleaned(bobs: ScanFarm, era: Er
 
 
 def test_what_a_build_leaves_is_stored_by_its_content_and_in_a_manifest(scans: ScanFarm) -> None:
-    scans.add_daemon().default_job = Job(files=FILES)
+    left = {**FILES, "nothing": b"", "the_same.deb": PACKAGE}
+    scans.add_daemon().default_job = Job(files=left)
     build = scans.add_build()
     scans.scan_until_ended(build)
     manifest = scans.manifest(build)
     assert (manifest["manifest_version"], manifest["uid"]) == (1, f"test-build-{build}")
     assert (manifest["status"], manifest["source"]["source"]) == ("fullybuilt", "hello")
-    log, result = manifest["artifacts"]
+    log, *results = manifest["artifacts"]
     assert (log["role"], log["name"]) == ("log", f"log-for-{build}-1.txt.gz")
-    assert (result["name"], result["size"]) == ("hello_1.0-1_i386.deb", len(PACKAGE))
-    for artifact in (log, result):
-        assert len((scans.store / artifact["path"]).read_bytes()) == artifact["size"]
-    assert (scans.store / result["path"]).name == result["sha256"]
+    assert {each["name"]: (scans.store / each["path"]).read_bytes() for each in results} == left
+    for artifact in (log, *results):
+        content = (scans.store / artifact["path"]).read_bytes()
+        assert (len(content), sha256(content).hexdigest()) == (artifact["size"], artifact["sha256"])
+    assert all(Path(each["path"]).name == each["sha256"] for each in results)
     assert list((scans.store / "incoming").iterdir()) == []
 
 

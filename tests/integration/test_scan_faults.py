@@ -2,24 +2,30 @@
 
 import asyncio
 import os
+import resource
 import signal
 import time
+import uuid
 from functools import partial
+from pathlib import Path
 from xmlrpc.client import Fault
 
 import pytest
 import sqlalchemy as sa
 
-from farmhand.tables.builds import attempts, builds
+from farmhand.tables.builds import attempts, builds, daemons
+from scanner.run import ENDING_S
 from tests.daemon_attacks import drip, hang
 from tests.daemon_server import encode_reply, http_response
 from tests.journal import wait_until
 from tests.processes import Command
-from tests.scan_farm import Daemon, Era, Job, ScanFarm
+from tests.scan_farm import Daemon, Era, Job, ScanFarm, running_scan_farm
+from tests.services import DatabaseServer
 
 pytestmark = pytest.mark.integration
 FILES = {"hello_1.0-1_i386.deb": b"a package"}
 PATIENCE_S = 30
+DISK_BYTES = 2**23
 
 
 # Killed
@@ -110,6 +116,15 @@ def check_killed(farm: ScanFarm, moment: str) -> None:
 # Two at once
 
 
+@pytest.mark.parametrize(
+    "scans",
+    [
+        "mariadb",
+        pytest.param("sqlite", marks=pytest.mark.soak),
+        pytest.param("postgresql", marks=pytest.mark.soak),
+    ],
+    indirect=True,
+)
 def test_two_hosts_share_the_daemons_and_give_no_job_twice(scans: ScanFarm) -> None:
     names = [f"d{number:02d}" for number in range(6)]
     for name in names:
@@ -210,6 +225,13 @@ def test_daemons_that_hang_cost_their_deadline_once_together(bobs: ScanFarm) -> 
     assert sorted(each["state"] for each in done.json["daemons"]).count("silent") == 6
 
 
+def test_a_scan_that_runs_out_of_time_blames_nobody(bobs: ScanFarm) -> None:
+    bobs.add_daemon().frozen = True
+    (said,) = bobs.scan("--deadline", str(ENDING_S + 0.5)).json["daemons"]
+    assert (said["action"], "before the sweep's end" in said["reason"]) == ("wait", True)
+    assert bobs.daemon_row()["failing_since"] is None
+
+
 def test_a_frozen_daemon_that_comes_back_keeps_its_job(bobs: ScanFarm) -> None:
     bobs.scanner["status_s"] = 0.5
     daemon = bobs.add_daemon()
@@ -275,31 +297,32 @@ def test_a_log_that_breaks_off_is_fetched_again(bobs: ScanFarm) -> None:
     assert bobs.log(build) == b"building\ndone\n"
 
 
-def test_too_many_or_too_large_results_are_refused(bobs: ScanFarm) -> None:
-    bobs.scanner |= {"build_most_files": 2, "build_most_bytes": 10}
+def test_too_large_results_are_refused(bobs: ScanFarm) -> None:
+    bobs.scanner["build_most_bytes"] = 2
     daemon = bobs.add_daemon()
     daemon.default_job = Job(files={f"f{number}": b"x" for number in range(3)}, polls=0)
     bobs.add_build()
     bobs.scan()
     bobs.scan()
-    assert "3 files" in bobs.daemon_row()["last_error"]
-    bobs.scanner |= {"build_most_files": 9, "build_most_bytes": 2}
-    bobs.scan()
     assert "are the most" in bobs.daemon_row()["last_error"]
 
 
-def test_only_a_build_of_type_ci_has_directories_and_they_are_only_names(bobs: ScanFarm) -> None:
+def test_a_name_that_is_none_fails_its_build_and_costs_no_daemon(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(files={"logs/all": b"x"}, polls=0)
-    plain = bobs.add_build()
-    bobs.scan()
-    bobs.scan()
-    assert "has directories" in bobs.daemon_row()["last_error"]
-    bobs.run("queue", "cancel", str(plain))
-    bobs.scan_until_ended(plain)
-    build = bobs.add_build("other", build_type="ci")
-    bobs.scan_until_ended(build)
-    result = bobs.manifest(build)["artifacts"][1]
+    bad, plain, ci = bobs.add_build(), bobs.add_build("b"), bobs.add_build("c", build_type="ci")
+    daemon.jobs[str(bad)] = Job(files={"../../etc/passwd": b"x"}, polls=0)
+    bobs.scan_until_ended(bad, plain, ci)
+    assert [bobs.build(each)["state"] for each in (bad, plain, ci)] == [
+        "failedtobuild",
+        "failedtobuild",
+        "fullybuilt",
+    ]
+    assert "a file may not be named" in bobs.build(bad)["reason"]
+    assert "has directories" in bobs.build(plain)["reason"]
+    assert {bobs.log(each) for each in (bad, plain, ci)} == {b"building\ndone\n"}
+    assert (bobs.daemon_row()["failing_since"], bobs.daemon_row()["enabled"]) == (None, True)
+    result = bobs.manifest(ci)["artifacts"][1]
     assert (result["name"], result["path"]) == ("logs/all", f"files/2d/{result['sha256']}")
 
 
@@ -395,6 +418,24 @@ def test_a_store_that_can_not_be_written_costs_nothing_but_time(bobs: ScanFarm) 
     assert bobs.log(build) == b"building\ndone\n"
 
 
+def test_a_disk_that_is_full_in_the_middle_of_a_file_costs_nothing_but_time(
+    bobs: ScanFarm,
+) -> None:
+    daemon = bobs.add_daemon()
+    daemon.default_job = Job(files={"large.deb": bytes(DISK_BYTES + 1)}, polls=0)
+    build = bobs.add_build()
+    bobs.scan()
+    scan = bobs.start("scan", "--json")
+    assert scan.process.pid
+    resource.prlimit(scan.process.pid, resource.RLIMIT_FSIZE, (DISK_BYTES, DISK_BYTES))
+    done = scan.finish(PATIENCE_S)
+    assert (done.code, "File too large" in done.json["errors"][0]) == (3, True)
+    assert (list((bobs.store / "incoming").iterdir()), daemon.called("clean")) == ([], [])
+    assert (bobs.daemon_row()["failing_since"], bobs.daemon_row()["failure_count"]) == (None, 0)
+    bobs.scan_until_ended(build)
+    assert bobs.build(build)["state"] == "fullybuilt"
+
+
 def test_nothing_is_collected_onto_a_disk_that_is_nearly_full(bobs: ScanFarm) -> None:
     bobs.scanner["keep_free_bytes"] = 2**60
     bobs.add_daemon().default_job = Job(polls=0)
@@ -429,6 +470,26 @@ def test_a_database_that_goes_away_in_the_middle_costs_no_result(bobs: ScanFarm)
     assert len([row for row in bobs.rows("attempts") if row["state"] == "ended"]) == 1
 
 
+def test_what_the_database_gives_up_for_another_transaction_is_tried_again(
+    tmp_path: Path, mariadb: DatabaseServer
+) -> None:
+    name = f"gives_up_{uuid.uuid4().hex[:12]}"
+    with running_scan_farm(tmp_path, mariadb.create_database(name)) as farm:
+        daemon = farm.add_daemon()
+        farm.add_build()
+        mariadb.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
+        try:
+            with farm.engine.begin() as connection:
+                connection.execute(daemons.update().values(notes="is being changed"))
+                scan = farm.start("scan", "-v")
+                wait_until(lambda: "farmhand.conflicts: Retrying" in scan.said)
+            assert scan.finish(PATIENCE_S).code == 0
+        finally:
+            mariadb.execute("SET GLOBAL innodb_lock_wait_timeout = DEFAULT")
+        assert len(daemon.called("build")) == 1
+    mariadb.drop_database(name)
+
+
 def test_a_number_that_a_daemon_has_heard_of_is_never_given_again(scans: ScanFarm) -> None:
     daemon = scans.add_daemon()
     build = scans.add_build()
@@ -459,6 +520,29 @@ def test_the_command_is_run_once_for_each_full_build(bobs: ScanFarm) -> None:
     codes = [bobs.scan().code for _ in range(6)]
     assert said.read_text() == f"{build} log-for-{build}-1.txt.gz manifest.json\n"
     assert (codes.count(3), bobs.build(build)["state"]) == (1, "fullybuilt")
+
+
+def test_it_is_not_run_again_while_it_runs(bobs: ScanFarm) -> None:
+    said, go = bobs.directory / "said", bobs.directory / "go"
+    script = f"echo BUILDID >> {said}; while [ ! -e {go} ]; do sleep 0.02; done"
+    bobs.scanner |= {"command": ["sh", "-c", script], "wave_s": 0.05}
+    first, second = bobs.add_daemon("first"), bobs.add_daemon("second")
+    first.default_job = second.default_job = Job(polls=0)
+    for name in ("a", "b"):
+        bobs.add_build(name)
+    bobs.scan()
+
+    async def later(writer: asyncio.StreamWriter, asked: Daemon) -> None:
+        while not said.exists():
+            await asyncio.sleep(0.01)
+        writer.write(http_response(asked.log or b"", "text/html"))
+
+    second.attack("file", later)
+    scan = bobs.start("scan")
+    wait_until(lambda: said.exists() and len(said.read_text().splitlines()) >= 2)
+    go.touch()
+    assert scan.finish(PATIENCE_S).code == 0
+    assert sorted(said.read_text().splitlines()) == ["1", "2"]
 
 
 def test_a_build_whose_scan_died_before_its_manifest_gets_it_from_another(bobs: ScanFarm) -> None:

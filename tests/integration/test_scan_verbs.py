@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.scan_farm import Job, ScanFarm
+from farmhand.db import db_now
+from farmhand.tables.builds import build_queue, builds
+from tests.journal import wait_until
+from tests.scan_farm import Daemon, Job, ScanFarm
 
 pytestmark = pytest.mark.integration
 ESCAPES = (b"building\n", b"\x1b[31mred\x07 \xff\n")
@@ -40,10 +43,13 @@ def test_a_farm_is_set_up_by_hand_on_any_database(scans: ScanFarm) -> None:
 
 
 def test_what_is_wrong_is_said_with_the_nearest_name(bobs: ScanFarm) -> None:
-    bobs.add_daemon()
+    url = bobs.add_daemon().url
+    bobs.add_daemon("amy")
     bobs.add_build()
     sha1 = "0" * 40
     wrong = {
+        ("daemon", "add", "eve", url.upper().replace("HTTP", "http") + "/"): "daemon bob is at",
+        ("daemon", "set", "amy", "--url", url): "daemon bob is at",
         ("daemon", "show", "bobb"): 'did you mean "bob"?',
         ("daemon", "add", "bob", NEW): "there is a daemon bob already",
         ("daemon", "add", "eve", "ftp://x"): "must look like",
@@ -97,8 +103,9 @@ def test_a_log_is_shown_while_it_is_written_and_after_with_nothing_a_terminal_ob
     daemon.default_job = Job(log=ESCAPES, polls=None)
     build = bobs.add_build()
     bobs.scan()
-    running = bobs.run("build", "log", str(build))
-    assert running.out == "building\n"
+    assert bobs.run("build", "log", str(build)).out == "building\n"
+    last = ("--from", "-6", "--bytes", "3")
+    assert bobs.run("build", "log", str(build), *last).out == "ed\\x07"
     daemon.finish()
     bobs.scan_until_ended(build)
     shown = bobs.run("build", "log", str(build)).out
@@ -106,16 +113,30 @@ def test_a_log_is_shown_while_it_is_written_and_after_with_nothing_a_terminal_ob
     assert bobs.run("build", "log", str(build), "--from", "-5", "--bytes", "2").out == "d\\x07"
     path = bobs.run("build", "log", str(build), "--path", "--json").json
     assert (path["path"].endswith(f"/log-for-{build}-1.txt.gz"), path["log_bytes"]) == (True, 21)
+    Path(path["path"]).unlink()
+    gone = bobs.run("build", "log", str(build))
+    assert (gone.code, path["path"] in gone.err) == (3, True)
 
 
-def test_a_log_is_followed_until_its_build_has_ended(bobs: ScanFarm) -> None:
+def test_a_log_is_followed_until_its_build_has_ended_and_no_byte_is_fetched_twice(
+    bobs: ScanFarm,
+) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(log=(b"one\n", b"two\n", b"three\n"), polls=2)
     build = bobs.add_build()
-    bobs.scan()
+    assert bobs.run("build", "log", str(build)).code == 3  # it waits
     following = bobs.start("build", "log", str(build), "--follow")
+    bobs.scan()
+    wait_until(lambda: fetched(daemon))
     bobs.scan_until_ended(build)
     assert following.finish(60).out == "one\ntwo\nthree\n"
+    assert fetched(daemon)[0] == f"bytes=0-{2**24 - 1}"
+    assert sum(each.startswith("bytes=0-") for each in fetched(daemon)) == 1
+
+
+def fetched(daemon: Daemon) -> list[str]:
+    """List the parts of its log that a daemon was asked for."""
+    return [headers["range"] for _, headers in list(daemon.requests) if "range" in headers]
 
 
 def test_what_a_build_made_is_listed_with_its_place(bobs: ScanFarm) -> None:
@@ -192,17 +213,39 @@ def test_status_says_who_needs_a_human_and_why(bobs: ScanFarm) -> None:
     for name in ("bob", "eve"):
         bobs.add_daemon(name)
     bobs.add_build()
+    bobs.add_build(tags="kvm", series="warty")
     bobs.run("daemon", "disable", "eve", "bug 7: no disk")
     bobs.scanner["status_s"] = 0.3
     bobs.daemons["bob"].frozen = True
     bobs.scan()
     status = bobs.run("status", "--json").json
-    assert status["daemons"] == {"silent": 1, "disabled": 1}
-    assert [each["daemon"] for each in status["attention"]] == ["bob", "eve"]
+    assert (status["daemons"], status["manual"]) == ({"silent": 1, "disabled": 1}, 0)
+    assert [(each["what"], each["name"]) for each in status["attention"]] == [
+        ("daemon", "bob"),
+        ("daemon", "eve"),
+        ("architecture", "ubuntu/warty/i386 (Release)"),
+        ("processor", "i386"),
+    ]
     assert status["attention"][1]["why"] == "disabled: bug 7: no disk"
     (waits,) = status["queue"]
-    assert (waits["processor"], waits["waiting"], waits["oldest_wait_s"] >= 0) == ("i386", 1, True)
+    assert (waits["processor"], waits["waiting"], waits["oldest_wait_s"] >= 0) == ("i386", 2, True)
     assert "bug 7: no disk" in bobs.run("status").out
+
+
+def test_status_names_daemons_on_which_builds_fail(scans: ScanFarm) -> None:
+    for name, state in (("bad", "failedtobuild"), ("good", "fullybuilt")):
+        scans.add_daemon(name)
+        built = [scans.add_build(name) for _ in range(6)]
+        with scans.engine.begin() as connection:
+            (key,) = (row["id"] for row in scans.rows("daemons") if row["name"] == name)
+            values = {"state": state, "daemon_id": key, "finished_at": db_now()}
+            connection.execute(builds.update().where(builds.c.id.in_(built)).values(**values))
+            connection.execute(build_queue.delete())
+    (need,) = scans.run("status", "--json").json["attention"]
+    assert (need["name"], need["why"]) == (
+        "bad",
+        "6 of 6 builds failed on it since yesterday; elsewhere 0 of 6",
+    )
 
 
 def test_probe_needs_nothing_but_the_daemon(bobs: ScanFarm) -> None:

@@ -17,6 +17,8 @@ from farmhand.errors import BadInput, FarmError
 from scanner.errors import (
     DaemonFault,
     FileMissing,
+    NothingMore,
+    OutOfTime,
     ProtocolError,
     TooLarge,
     UnknownState,
@@ -25,7 +27,7 @@ from scanner.errors import (
 from scanner.transport import Limits, Order, Source, Transport, run_calls
 from scanner.wire import BuildReply, DaemonState, Dialect, Presence
 from tests.daemon import Daemon, Era, Job
-from tests.daemon_attacks import ENDLESS, ON_CALLS, ON_FILES, Attack, hang, redirecting
+from tests.daemon_attacks import ENDLESS, ON_CALLS, ON_FILES, Attack, answer, hang, redirecting
 from tests.daemon_server import DaemonFarm, encode_reply, http_response, running_daemons
 
 pytestmark = pytest.mark.integration
@@ -252,13 +254,13 @@ def test_each_call_has_a_deadline_of_its_own(modern: Daemon, name: str) -> None:
         run(ask(call, modern.url, **{limit: 0.1}))
 
 
-def test_no_call_outlasts_the_sweep(modern: Daemon) -> None:
+def test_no_call_outlasts_the_sweep_and_that_is_not_the_daemon_s_fault(modern: Daemon) -> None:
     modern.frozen = True
 
     async def sweep() -> None:
         await Transport(Limits(), ends_at=time.monotonic() + 0.1).status(modern.url)
 
-    with pytest.raises(Unreachable, match="no whole answer before the sweep's end"):
+    with pytest.raises(OutOfTime, match="no whole answer before the sweep's end"):
         run(sweep())
 
 
@@ -300,6 +302,34 @@ def fetch(
     daemon: Daemon, name: str, write: Callable[[bytes], object] = bytes, most_bytes: int = MOST
 ) -> Any:
     return run(ask(lambda t, url: t.fetch(url, name, write, most_bytes=most_bytes), daemon.url))
+
+
+def fetch_log(daemon: Daemon, start: int, most: int = MOST) -> bytes:
+    part = bytearray()
+    run(ask(lambda t, url: t.fetch_log(url, part.extend, start=start, most_bytes=most), daemon.url))
+    return bytes(part)
+
+
+def test_a_part_of_a_log_is_fetched_alone(modern: Daemon) -> None:
+    modern.log = b"0123456789"
+    assert (fetch_log(modern, 0, 4), fetch_log(modern, 4)) == (b"0123", b"456789")
+    with pytest.raises(NothingMore):
+        fetch_log(modern, 10)
+
+
+def test_it_is_cut_out_of_the_whole_where_a_daemon_knows_no_parts(modern: Daemon) -> None:
+    modern.attack("file", partial(answer, b"", http_response(b"0123456789", "text/html")))
+    assert (fetch_log(modern, 4), fetch_log(modern, 99)) == (b"456789", b"")
+
+
+@pytest.mark.parametrize("said", ["bytes 5-9/10", "bytes x", ""])
+def test_another_part_than_that_is_refused(modern: Daemon, said: str) -> None:
+    response = http_response(
+        b"56789", "text/html", f"Content-Range: {said}", status="206 Partial Content"
+    )
+    modern.attack("file", partial(answer, b"", response))
+    with pytest.raises(ProtocolError, match=r"too late|HTTP 206"):
+        fetch_log(modern, 4)
 
 
 @pytest.mark.parametrize("size", [0, 1, 3 * MOST // 2])

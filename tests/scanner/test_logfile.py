@@ -3,12 +3,10 @@
 import gzip
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanner.logfile import LogFile
-from scanner.verbs.logs import LogPart, escape, read_stored
 
 
 def store(path: Path, pieces: list[bytes], head: int, tail: int) -> bytes:
@@ -47,33 +45,3 @@ def test_the_same_log_is_the_same_file(tmp_path: Path) -> None:
     for name in ("a", "b"):
         store(tmp_path / name, [b"building"], 100, 100)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-SPANS = {
-    (0, None): b"0123456789",
-    (3, None): b"3456789",
-    (3, 4): b"3456",
-    (-4, None): b"6789",
-    (-99, None): b"0123456789",
-    (99, None): b"",
-}
-
-
-@pytest.mark.parametrize(("span", "expected"), SPANS.items())
-def test_a_log_is_read_from_any_byte_stored_or_not(
-    tmp_path: Path, span: tuple[int, int | None], expected: bytes
-) -> None:
-    whole = b"0123456789"
-    store(tmp_path / "log", [whole], 100, 100)
-    assert b"".join(read_stored(tmp_path / "log", span)) == expected
-    part = LogPart(*span)
-    for size in range(0, 10, 3):
-        part.write(whole[size : size + 3])
-    assert bytes(part.data) == expected
-    if span[0] <= 10 and span[1] is None:
-        assert part.end == 10
-
-
-def test_what_a_terminal_would_obey_is_shown_escaped() -> None:
-    said = escape(b"a\tb\n\x1b[2J\x07\r\x00 \xc2\x9b1m \xff")
-    assert said == "a\tb\n\\x1b[2J\\x07\\r\\x00 \\x9b1m \\xff"

@@ -1,5 +1,7 @@
 """The bar is for terminals only."""
 
+import logging
+import sys
 from io import StringIO
 
 import pytest
@@ -18,6 +20,19 @@ def test_a_bar_says_how_many_daemons_were_looked_at(monkeypatch: pytest.MonkeyPa
     with progress_bar(drawn) as show:
         show(3, 12)
     assert "3/12" in drawn.getvalue()
+
+
+def test_log_lines_stand_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    drawn = Terminal()
+    monkeypatch.setattr(sys, "stderr", drawn)
+    handler = logging.StreamHandler(drawn)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    with progress_bar(drawn) as show:
+        show(3, 12)
+        logging.getLogger("scanner").error("it is disabled")
+    assert "\x1b[2Kit is disabled\n" in drawn.getvalue()
+    assert handler.stream is drawn
 
 
 def test_elsewhere_nothing_is_drawn() -> None:

@@ -56,7 +56,7 @@ SCENARIOS: dict[int, str] = {
     52: "test_a_daemon_is_asked_no_more_than_it_must_be",
     53: "test_without_a_chroot_nothing_is_built_and_two_lines_say_so",
     55: "test_what_a_build_leaves_is_stored_by_its_content_and_in_a_manifest",
-    56: "test_one_bad_name_refuses_the_whole_status",
+    56: "test_one_bad_name_refuses_all_that_a_build_left_and_nothing_else",
     57: "test_how_a_build_fails_is_its_state",
     58: "test_a_daemon_with_a_job",
     59: "test_a_daemon_with_a_job",

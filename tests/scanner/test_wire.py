@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from farmhand.errors import BadInput
 from scanner.errors import ProtocolError, UnknownState
 from scanner.http_address import Address, parse_address
+from scanner.values import quote
 from scanner.wire import (
     KNOWN_BUILD_STATUSES,
     MOST_FILES,
@@ -24,7 +25,6 @@ from scanner.wire import (
     parse_presence,
     parse_state,
     parse_status,
-    quote,
 )
 
 IDLE, BUILDING = "BuilderStatus.IDLE", "BuilderStatus.BUILDING"
@@ -42,7 +42,7 @@ def status(state: DaemonState, dialect: Dialect = Dialect.LIST, **changes: Any) 
 LISTS: list[tuple[list[object], Status]] = [
     ([IDLE], status(DaemonState.IDLE)),
     ([IDLE, ""], status(DaemonState.IDLE)),
-    ([BUILDING, "1-1"], status(DaemonState.BUILDING, cookie="1-1")),
+    ([BUILDING, "1-1"], status(DaemonState.BUILDING, cookie="1-1", log_tail=None)),
     ([BUILDING, "1-1", b"\xff"], status(DaemonState.BUILDING, cookie="1-1", log_tail=b"\xff")),
     ([BUILDING, "1-1", "ä"], status(DaemonState.BUILDING, cookie="1-1", log_tail=b"\xc3\xa4")),
     ([BUILDING, "1-1", None], status(DaemonState.BUILDING, cookie="1-1")),
@@ -155,16 +155,10 @@ WRONG: list[tuple[object, str]] = [
     ([WAITING, "BuildStatus.A\nB", "1-1"], r"the build's status is 'BuildStatus.A\\nB'"),
     ([WAITING, None, "1-1"], "the build's status is nothing"),
     ([WAITING, OK, None], "the cookie is nothing"),
-    ([WAITING, OK, "1-1", []], "the map of files is a list"),
-    ([WAITING, OK, "1-1", {}, 7], "the list of dependencies is a number"),
-    ([WAITING, OK, "1-1", {}, "x" * 16001], "the list of dependencies has 16001"),
     ({"builder_status": ABORTED, "build_id": "1-1"}, "ABORTED, which this dialect does not have"),
     ({"builder_status": BUILDING}, "the cookie is nothing"),
     ({"builder_status": WAITING, "build_id": "1-1"}, "the build's status is nothing"),
     ({"builder_status": IDLE, "builder_version": 254}, "the version is a number"),
-    (WAITS | {"filemap": {7: SHA1}}, "may not be named a number"),
-    (WAITS | {"filemap": {"a": None}}, "the sum of 'a' is nothing"),
-    (WAITS | {"filemap": dict.fromkeys(map(str, range(MOST_FILES + 1)), SHA1)}, "10001 files"),
 ]
 
 
@@ -211,11 +205,30 @@ def test_a_file_may_be_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=list(BAD_NAMES.values()))
-def test_one_bad_name_refuses_the_whole_status(name: str) -> None:
-    with pytest.raises(ProtocolError, match="may not be named") as refused:
-        parse_status(WAITS | {"filemap": DEB | {name: SHA1}})
-    assert str(refused.value).isprintable()
-    assert len(str(refused.value)) < 200
+def test_one_bad_name_refuses_all_that_a_build_left_and_nothing_else(name: str) -> None:
+    status = parse_status(WAITS | {"filemap": DEB | {name: SHA1}})
+    assert "may not be named" in status.refused
+    assert (status.refused.isprintable(), len(status.refused) < 200) == (True, True)
+    assert (status.files, status.cookie, status.build_status) == ({}, WAITS["build_id"], "OK")
+
+
+UNFIT: list[tuple[object, str]] = [
+    ([WAITING, OK, "1-1", []], "the map of files is a list"),
+    ([WAITING, OK, "1-1", {}, 7], "the list of dependencies is a number"),
+    ([WAITING, OK, "1-1", {}, "x" * 16001], "the list of dependencies has 16001"),
+    (WAITS | {"filemap": {7: SHA1}}, "may not be named a number"),
+    (WAITS | {"filemap": {"a": None}}, "the sum of 'a' is nothing"),
+    (WAITS | {"filemap": dict.fromkeys(map(str, range(MOST_FILES + 1)), SHA1)}, "10001 files"),
+]
+
+
+@pytest.mark.parametrize(("value", "reason"), UNFIT, ids=[reason for _, reason in UNFIT])
+def test_what_a_build_left_is_refused_where_it_is_not_what_it_should_be(
+    value: object, reason: str
+) -> None:
+    status = parse_status(value)
+    assert reason in status.refused
+    assert (status.state, status.files, status.dependencies) == (DaemonState.WAITING, {}, None)
 
 
 SUMS = ["", SHA1[:-1], SHA1 + "0", SHA1.upper(), "buildlog", "../../x", SHA1 + "\n", "g" * 40]
@@ -223,8 +236,7 @@ SUMS = ["", SHA1[:-1], SHA1 + "0", SHA1.upper(), "buildlog", "../../x", SHA1 + "
 
 @pytest.mark.parametrize("sha1", SUMS)
 def test_a_sum_is_forty_digits(sha1: str) -> None:
-    with pytest.raises(ProtocolError, match="no SHA-1"):
-        parse_status(WAITS | {"filemap": {"a": sha1}})
+    assert "no SHA-1" in parse_status(WAITS | {"filemap": {"a": sha1}}).refused
 
 
 # Other replies

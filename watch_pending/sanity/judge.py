@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from farmhand.wording import format_span
 from watch_pending.config import WatchPending
 from watch_pending.config_sanity import RUNNING_S
 from watch_pending.demand import boots, own_instances
@@ -16,7 +17,6 @@ from watch_pending.prices import paid_usd_per_hour
 from watch_pending.sanity.limits import find_exceeded
 from watch_pending.sanity.models import READY, Finding, Key, Kind, Sight
 from watch_pending.sanity.names import find_names_twice, find_paused, is_named
-from watch_pending.spans import format_span
 
 HOURS_PER_MONTH = 730
 KNOWN_STATES = (READY, "pending")

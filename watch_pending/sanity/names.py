@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 
+from farmhand.wording import format_span
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import Market
 from watch_pending.demand import own_instances
 from watch_pending.models import LIVE_STATES
 from watch_pending.names import MAX_NUMBER
 from watch_pending.sanity.models import Finding, Kind, Sight
-from watch_pending.spans import format_span
 from watch_pending.stop_idle.models import Activity
 
 

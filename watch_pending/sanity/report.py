@@ -6,9 +6,10 @@ from typing import Any
 
 from farmhand.metrics import Sample
 from farmhand.output import format_time, print_lines, print_table
+from farmhand.wording import format_span
 from watch_pending.models import LIVE_STATES
+from watch_pending.money import format_usd
 from watch_pending.sanity.models import Fate, Finding, FixOutcome, Kind, Remedy, Sight
-from watch_pending.spans import format_span, format_usd
 
 SHOWN_AT_MOST = 10  # of a kind
 

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from farmhand.errors import ExitCode
 from farmhand.logs import one_line
+from farmhand.wording import format_span
 from watch_pending.backoff_models import Backoff
-from watch_pending.spans import format_span, format_usd
+from watch_pending.money import format_usd
 from watch_pending.status.models import RunRow, Status, TypeRow
 
 BACK_OFFS_SHOWN = 5
