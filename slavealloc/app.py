@@ -24,11 +24,13 @@ from slavealloc.pages import Page, make_pages
 from slavealloc.places import Places
 from slavealloc.rest.api import Api
 from slavealloc.tac import Stamp
+from slavealloc.ui.routes import make_routes
+from slavealloc.ui.site import make_site, show_error
 
 log = logging.getLogger("slavealloc")
 
 
-def create_app(places: Places, *, pages: bool = True, allocator: bool = True) -> ASGIApp:
+def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool = True) -> ASGIApp:
     """Make the service: `allocator` is what machines ask, `pages` what people open."""
     numbers = Numbers()
     host = socket.getfqdn()
@@ -51,8 +53,13 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         with contextlib.suppress(asyncio.CancelledError):
             await deciding
 
+    site = make_site(places, farm) if pages else None
+
     async def answer(request: Request, err: Exception) -> Response:
-        return await replies.answer_exception(request, err, numbers)
+        reply = await replies.answer_exception(request, err, numbers)
+        if site and request.scope["path"].startswith("/ui/"):
+            return show_error(site, request, reply)
+        return reply
 
     api = Api(places=places, host=host).routes()
     routes: list[BaseRoute] = [
@@ -60,6 +67,7 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         Mount("/api/v1", routes=api),
         Mount("/api", routes=api),
         Route("/", _show_pages if pages else _show_hint),
+        *([Mount("/ui", routes=make_routes(site))] if site else []),
     ]
     kinds = (HTTPException, BadInput, Unavailable, Exception)
     rest = Starlette(
@@ -94,4 +102,4 @@ async def _show_hint(_: Request) -> Response:
 
 
 async def _show_pages(_: Request) -> Response:
-    return RedirectResponse("/api/", 302)
+    return RedirectResponse("/ui/", 302)
