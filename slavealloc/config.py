@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, SecretStr
 
 from farmhand.validation import HttpUrl, NonEmpty, Problem, Seconds
 
@@ -15,15 +15,18 @@ class SlaveAlloc:
     """How the server serves, and where its command line finds it.
 
     A worker that did not ask for its tac within `counted_s` no longer counts as one of its
-    master's. `default_template` is for workers that have none of their own. `bug_links`: pattern →
+    master's. `default_template` is for workers that have none of their own. `api_token` is what
+    the command line shows; with `machines_need_token` machines show one too. `bug_links`: pattern →
     URL, in which `\\1` is what the pattern's first group found.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     api_url: HttpUrl | None = None
+    api_token: SecretStr | None = None
     counted_s: Seconds = 86400
     default_template: NonEmpty = "buildbot-worker"
+    machines_need_token: bool = False
     bug_links: Mapping[NonEmpty, HttpUrl] = field(default_factory=dict)
 
     def find_problems(self) -> Iterator[Problem]:
@@ -42,7 +45,10 @@ class SlaveAlloc:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSlave:
-    """What `runslave` does where its options say nothing; SLAVE in the URL is the worker's name."""
+    """What `runslave` does where its options say nothing; SLAVE in the URL is the worker's name.
+
+    `token_file` holds what it shows an allocator that asks machines for a token.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -50,3 +56,4 @@ class RunSlave:
     basedir: NonEmpty | None = None
     twistd_cmd: NonEmpty | None = None
     timeout_s: Seconds = 60
+    token_file: NonEmpty | None = None
