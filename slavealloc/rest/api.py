@@ -22,7 +22,7 @@ from slavealloc.places import Places
 from slavealloc.replies import answer_json
 from slavealloc.rest import queries as rest_queries
 from slavealloc.rest.queries import Row
-from slavealloc.rest.resources import RESOURCES, parse_edit
+from slavealloc.rest.resources import RESOURCES, check_edit, parse_object
 from slavealloc.tac import Stamp, check_template
 
 MOST_BYTES = 128 * 1024
@@ -114,7 +114,7 @@ class Api:
     async def edit_row(self, request: Request) -> Response:
         """PUT /api/TABLE/ID: change the fields that the body names."""
         table, row = _find_table(request), _find_row(request)
-        edit = parse_edit(table, await _read_body(request))
+        edit = check_edit(table, parse_object(await _read_body(request)))
         if isinstance(edit.get("template"), str):
             _check_template(edit["template"])
 
