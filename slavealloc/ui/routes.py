@@ -5,6 +5,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from slavealloc.doors.origins import FIRST_PAGE
+from slavealloc.ui.bulk_pages import BulkPages
+from slavealloc.ui.list_pages import ListPages
 from slavealloc.ui.site import Site
 
 
@@ -16,7 +18,11 @@ def make_routes(site: Site) -> list[BaseRoute]:
         view = {"next": query.get("next", FIRST_PAGE), "failed": "failed" in query}
         return site.render(request, "login.html", view)
 
+    workers, bulk = ListPages(site=site), BulkPages(site=site)
     return [
         Route("/login", show_login),
+        Route("/undo", bulk.undo, methods=["POST"]),
+        Route("/workers", workers.show_workers),
+        Route("/workers", bulk.edit_many, methods=["POST"]),
         Route("/static/{digest}/{name}", site.assets.serve),
     ]
