@@ -14,9 +14,11 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from farmhand.errors import BadInput, Unavailable
+from farmhand.errors import FarmError
 from slavealloc import replies
 from slavealloc.batches import Batches
+from slavealloc.doors.gate import Gate
+from slavealloc.doors.login import Login
 from slavealloc.machines import GiveTac, Machines
 from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
@@ -55,16 +57,18 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         return await replies.answer_exception(request, err, numbers)
 
     api = Api(places=places, host=host).routes()
+    login = Login(database=places.database).routes() if pages else []
     routes: list[BaseRoute] = [
         *Machines(places=places, numbers=numbers).routes(),
         Mount("/api/v1", routes=api),
         Mount("/api", routes=api),
         Route("/", _show_pages if pages else _show_hint),
+        *login,
     ]
-    kinds = (HTTPException, BadInput, Unavailable, Exception)
-    rest = Starlette(
-        routes=routes, lifespan=lifespan, exception_handlers=dict.fromkeys(kinds, answer)
-    )
+    kinds = (HTTPException, FarmError, Exception)
+    handlers = dict.fromkeys(kinds, answer)
+    inside = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    rest = Gate(app=inside, database=places.database, refuse=answer)
     if not allocator:
         return rest
     give_tac = GiveTac(batches=batches, numbers=numbers)
