@@ -28,7 +28,10 @@ class SlaveAlloc:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSlave:
-    """What `runslave` does where its options say nothing; SLAVE in the URL is the worker's name."""
+    """What `runslave` does where its options say nothing; SLAVE in the URL is the worker's name.
+
+    `token_file` holds what it shows an allocator that asks machines for a token.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -36,4 +39,4 @@ class RunSlave:
     basedir: NonEmpty | None = None
     twistd_cmd: NonEmpty | None = None
     timeout_s: Seconds = 60
-    token: SecretStr | None = None
+    token_file: NonEmpty | None = None

@@ -1,8 +1,8 @@
 """The gate in front of all but /gettac: who asks, and what every answer says to browsers."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -80,74 +80,6 @@ def _find_visit(request: Request) -> Visit:
     return visit
 
 
-# The layer
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gate:
-    """Finds who sent a request before the application sees it; `refuse` answers what fails here."""
-
-    app: ASGIApp
-    database: FarmDb
-    refuse: Refuse
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        request, visit = Request(scope, receive), Visit()
-        try:
-            visit = await self._visit(request)
-        except Exception as err:  # noqa: BLE001 - each becomes an answer, and is logged there
-            reply = await self.refuse(request, err)
-            await reply(scope, receive, _protect(send))
-            return
-        scope[VISIT] = visit
-        await self.app(scope, receive, _protect(send, forget=_is_bad_cookie(request, visit)))
-        if visit.token is not None and visit.token.stale:
-            await run_in_threadpool(note_use, self.database, visit.token)
-
-    async def _visit(self, request: Request) -> Visit:
-        """Find who sent a request; raises HTTPException for a bad token, or a foreign page."""
-        unsafe = request.method not in origins.SAFE
-        if unsafe and origins.is_foreign(request.headers):
-            raise HTTPException(403, "a page of another site sent this")
-        bearer, cookie = _find_bearer(request), request.cookies.get(COOKIE)
-        if bearer is None and not cookie:
-            return Visit()
-        if bearer is None and unsafe and not origins.is_same_site(request.headers):
-            raise HTTPException(403, "nothing says that a page of this server sent this")
-        if request.url.path.startswith(UNASKED):
-            return Visit()
-        visit = await run_in_threadpool(check_token, self.database, bearer or cookie or "")
-        if bearer is not None and visit.problem is not None:
-            raise HTTPException(401, f"{visit.problem}: {HOW}", ASK)
-        return visit
-
-
-def _find_bearer(request: Request) -> str | None:
-    """Read the token of a header; other schemes are a proxy's in front of us."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
-def _is_bad_cookie(request: Request, visit: Visit) -> bool:
-    return visit.problem is not None and _find_bearer(request) is None
-
-
-def _protect(send: Send, *, forget: bool = False) -> Send:
-    """Add to an answer what keeps browsers from misusing it, and the end of a cookie."""
-    more = [*HEADERS, (b"set-cookie", FORGET)] if forget else HEADERS
-
-    async def send_protected(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*more, *message.get("headers", ())]}
-        await send(message)
-
-    return send_protected
-
-
 # Tokens in the database
 
 
@@ -156,7 +88,7 @@ def check_token(database: FarmDb, token: str) -> Visit:
     return check_tokens(database, [token])[token]
 
 
-def check_tokens(database: FarmDb, shown: list[str]) -> dict[str, Visit]:
+def check_tokens(database: FarmDb, shown: Sequence[str]) -> dict[str, Visit]:
     """Look tokens up together."""
     digests = {token: digest_token(token) for token in shown}
 
@@ -178,15 +110,95 @@ def _judge(token: Token | None) -> Visit:
     return Visit(token=token)
 
 
-def note_use(database: FarmDb, token: Token) -> None:
-    """Note when a token was used; that it can't be is no reason to refuse anything."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uses:
+    """Notes once an hour that a token is used, after what it was used for; `noting`: ids."""
+
+    database: FarmDb
+    noting: set[int] = field(default_factory=set)
+
+    async def note(self, token: Token) -> None:
+        """Note a use; that it can't be noted is no reason to refuse anything."""
+        if not token.stale or token.id in self.noting:
+            return
+        self.noting.add(token.id)
+        try:
+            await run_in_threadpool(self._write, token)
+        except FarmError as err:
+            log.warning('the use of the token "%s" is not noted: %s', token.name, err)
+        finally:
+            self.noting.discard(token.id)
 
     @retried
-    def write() -> None:
-        with database.begin() as connection:
+    def _write(self, token: Token) -> None:
+        with self.database.begin() as connection:
             queries.note_use(connection, token.id)
 
-    try:
-        write()
-    except FarmError as err:
-        log.warning('the use of the token "%s" is not noted: %s', token.name, err)
+
+# The layer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gate:
+    """Finds who sent a request before the application sees it; `refuse` answers what fails here."""
+
+    app: ASGIApp
+    database: FarmDb
+    uses: Uses
+    refuse: Refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request, visit = Request(scope, receive), Visit()
+        try:
+            visit = await self._visit(request)
+        except Exception as err:  # noqa: BLE001 - each becomes an answer, and is logged there
+            reply = await self.refuse(request, err)
+            await reply(scope, receive, _protect(send))
+            return
+        scope[VISIT] = visit
+        await self.app(scope, receive, _protect(send, forget=_is_bad_cookie(request, visit)))
+        if visit.token is not None:
+            await self.uses.note(visit.token)
+
+    async def _visit(self, request: Request) -> Visit:
+        """Find who sent a request; raises HTTPException for a bad token, or a foreign page."""
+        unsafe = request.method not in origins.SAFE
+        if unsafe and origins.is_foreign(request.headers):
+            raise HTTPException(403, "a page of another site sent this")
+        bearer, cookie = find_bearer(request), request.cookies.get(COOKIE)
+        if bearer is None and not cookie:
+            return Visit()
+        if bearer is None and unsafe and not origins.is_same_site(request.headers):
+            raise HTTPException(403, "nothing says that a page of this server sent this")
+        if request.url.path.startswith(UNASKED):
+            return Visit()
+        visit = await run_in_threadpool(check_token, self.database, bearer or cookie or "")
+        if bearer is not None and visit.problem is not None:
+            raise HTTPException(401, f"{visit.problem}: {HOW}", ASK)
+        return visit
+
+
+def find_bearer(request: Request) -> str | None:
+    """Read the token of a header; other schemes are a proxy's in front of us."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _is_bad_cookie(request: Request, visit: Visit) -> bool:
+    return visit.problem is not None and find_bearer(request) is None
+
+
+def _protect(send: Send, *, forget: bool = False) -> Send:
+    """Add to an answer what keeps browsers from misusing it, and the end of a cookie."""
+    more = [*HEADERS, (b"set-cookie", FORGET)] if forget else HEADERS
+
+    async def send_protected(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*more, *message.get("headers", ())]}
+        await send(message)
+
+    return send_protected

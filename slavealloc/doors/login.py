@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from farmhand.db import FarmDb
 from slavealloc.doors.bodies import read_form
-from slavealloc.doors.gate import COOKIE, check_token, note_use
+from slavealloc.doors.gate import COOKIE, Uses, check_token
 from slavealloc.doors.models import Scope
 from slavealloc.doors.origins import FIRST_PAGE, choose_next, is_secure
 
@@ -23,6 +23,7 @@ class Login:
     """The handlers; both lead to another page."""
 
     database: FarmDb
+    uses: Uses
 
     def routes(self) -> list[Route]:
         """List the paths."""
@@ -39,8 +40,7 @@ class Login:
         if visit.token is None or visit.token.scope is not Scope.WRITE:
             query = urlencode({"failed": 1, "next": target})
             return RedirectResponse(f"{LOGIN_PAGE}?{query}", 303)
-        if visit.token.stale:
-            await run_in_threadpool(note_use, self.database, visit.token)
+        await self.uses.note(visit.token)
         answer = RedirectResponse(target, 303)
         answer.set_cookie(
             COOKIE,
