@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from farmhand.errors import BadInput, Unavailable
+from farmhand.errors import FarmError
 from slavealloc import replies
 from slavealloc.batches import Batches
 from slavealloc.doors.gate import Gate, Uses, check_tokens
@@ -26,7 +26,10 @@ from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, make_pages
 from slavealloc.places import Places
+from slavealloc.rest.allocations import Allocations
 from slavealloc.rest.api import Api
+from slavealloc.rest.changes import Changes
+from slavealloc.rest.routes import list_routes
 from slavealloc.tac import Stamp
 
 log = logging.getLogger("slavealloc")
@@ -60,10 +63,11 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         return await replies.answer_exception(request, err, numbers)
 
     uses = Uses(database=places.database)
-    kinds = (HTTPException, BadInput, Unavailable, Exception)
+    api = _list_api(places, numbers, batches, allocator=allocator)
+    kinds = (HTTPException, FarmError, Exception)
     rest = Gate(
         app=Starlette(
-            routes=_list_routes(places, numbers, uses, pages=pages),
+            routes=_list_routes(places, numbers, uses, api, pages=pages),
             lifespan=lifespan,
             exception_handlers=dict.fromkeys(kinds, answer),
         ),
@@ -84,8 +88,22 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
     return serve
 
 
-def _list_routes(places: Places, numbers: Numbers, uses: Uses, *, pages: bool) -> list[BaseRoute]:
-    api = Api(places=places, host=socket.getfqdn()).routes()
+def _list_api(
+    places: Places, numbers: Numbers, batches: Batches[Page], *, allocator: bool
+) -> list[Route]:
+    allocations = Allocations(
+        batches=batches, numbers=numbers, need_token=places.config.machines_need_token
+    )
+    return list_routes(
+        Api(places=places, host=socket.getfqdn()),
+        Changes(database=places.database),
+        allocations if allocator else None,
+    )
+
+
+def _list_routes(
+    places: Places, numbers: Numbers, uses: Uses, api: Sequence[Route], *, pages: bool
+) -> list[BaseRoute]:
     return [
         *Machines(places=places, numbers=numbers).routes(),
         Mount("/api/v1", routes=api),
