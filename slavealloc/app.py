@@ -26,7 +26,10 @@ from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, make_pages
 from slavealloc.places import Places
+from slavealloc.rest.allocations import Allocations
 from slavealloc.rest.api import Api
+from slavealloc.rest.changes import Changes
+from slavealloc.rest.routes import list_routes
 from slavealloc.tac import Stamp
 from slavealloc.ui.routes import make_routes
 from slavealloc.ui.site import Site, make_site, show_error
@@ -56,16 +59,16 @@ def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool
         yield
         for task in deciding:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*deciding, return_exceptions=True)
 
     site = make_site(places, farm) if pages else None
     answer = partial(_answer, numbers, site)
     uses = Uses(database=places.database)
+    api = _list_api(places, numbers, batches, allocator=allocator)
     kinds = (HTTPException, FarmError, Exception)
     rest = Gate(
         app=Starlette(
-            routes=_list_routes(places, numbers, uses, site),
+            routes=_list_routes(places, numbers, uses, api, site),
             lifespan=lifespan,
             exception_handlers=dict.fromkeys(kinds, answer),
         ),
@@ -96,10 +99,22 @@ async def _answer(
     return reply
 
 
+def _list_api(
+    places: Places, numbers: Numbers, batches: Batches[Page], *, allocator: bool
+) -> list[Route]:
+    allocations = Allocations(
+        batches=batches, numbers=numbers, need_token=places.config.machines_need_token
+    )
+    return list_routes(
+        Api(places=places, host=socket.getfqdn()),
+        Changes(database=places.database),
+        allocations if allocator else None,
+    )
+
+
 def _list_routes(
-    places: Places, numbers: Numbers, uses: Uses, site: Site | None
+    places: Places, numbers: Numbers, uses: Uses, api: Sequence[Route], site: Site | None
 ) -> list[BaseRoute]:
-    api = Api(places=places, host=socket.getfqdn()).routes()
     return [
         *Machines(places=places, numbers=numbers).routes(),
         Mount("/api/v1", routes=api),
