@@ -54,8 +54,7 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         yield
         for task in deciding:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*deciding, return_exceptions=True)
 
     async def answer(request: Request, err: Exception) -> Response:
         return await replies.answer_exception(request, err, numbers)
