@@ -26,10 +26,7 @@ from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, make_pages
 from slavealloc.places import Places
-from slavealloc.rest.allocations import Allocations
-from slavealloc.rest.api import Api
-from slavealloc.rest.changes import Changes
-from slavealloc.rest.routes import list_routes
+from slavealloc.rest.routes import make_api
 from slavealloc.tac import Stamp
 from slavealloc.ui.routes import make_routes
 from slavealloc.ui.site import Site, make_site, show_error
@@ -64,18 +61,14 @@ def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool
     site = make_site(places, farm) if pages else None
     answer = partial(_answer, numbers, site)
     uses = Uses(database=places.database)
-    api = _list_api(places, numbers, batches, allocator=allocator)
+    api = make_api(places, numbers, batches if allocator else None)
     kinds = (HTTPException, FarmError, Exception)
-    rest = Gate(
-        app=Starlette(
-            routes=_list_routes(places, numbers, uses, api, site),
-            lifespan=lifespan,
-            exception_handlers=dict.fromkeys(kinds, answer),
-        ),
-        database=places.database,
-        uses=uses,
-        refuse=answer,
+    inside = Starlette(
+        routes=_list_routes(places, numbers, uses, api, site),
+        lifespan=lifespan,
+        exception_handlers=dict.fromkeys(kinds, answer),
     )
+    rest = Gate(app=inside, database=places.database, uses=uses, refuse=answer)
     if not allocator:
         return rest
     give_tac: ASGIApp = GiveTac(batches=batches, numbers=numbers)
@@ -97,19 +90,6 @@ async def _answer(
     if site and request.scope["path"].startswith("/ui/"):
         return show_error(site, request, reply)
     return reply
-
-
-def _list_api(
-    places: Places, numbers: Numbers, batches: Batches[Page], *, allocator: bool
-) -> list[Route]:
-    allocations = Allocations(
-        batches=batches, numbers=numbers, need_token=places.config.machines_need_token
-    )
-    return list_routes(
-        Api(places=places, host=socket.getfqdn()),
-        Changes(database=places.database),
-        allocations if allocator else None,
-    )
 
 
 def _list_routes(

@@ -1,5 +1,6 @@
 """All of the API in one list: methods, paths, handlers, and the shapes that OpenAPI shows."""
 
+import socket
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -7,6 +8,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from farmhand import __version__
+from slavealloc.batches import Batches
+from slavealloc.numbers import Numbers
+from slavealloc.pages import Page
+from slavealloc.places import Places
 from slavealloc.replies import Json
 from slavealloc.rest import forms, schemas
 from slavealloc.rest.allocations import Allocations
@@ -32,9 +37,14 @@ def list_operations(api: Api, changes: Changes, allocations: Allocations | None)
     ]
 
 
-def list_routes(api: Api, changes: Changes, allocations: Allocations | None) -> list[Route]:
-    """List the paths, below wherever they are mounted, and the document of all of them."""
-    operations = list_operations(api, changes, allocations)
+def make_api(places: Places, numbers: Numbers, batches: Batches[Page] | None) -> list[Route]:
+    """Make the paths, below wherever they are mounted, and the document of all of them."""
+    need_token = places.config.machines_need_token
+    operations = list_operations(
+        Api(places=places, host=socket.getfqdn()),
+        Changes(database=places.database),
+        Allocations(batches=batches, numbers=numbers, need_token=need_token) if batches else None,
+    )
     document = Json(make_document(operations, __version__)).body
 
     async def show_document(_: Request) -> Response:
