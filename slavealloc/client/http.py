@@ -28,6 +28,7 @@ HISTORY = ("kind", "at")
 # How the allocator's page begins where a worker gets no tac.
 REFUSALS = ("no allocation available", "error processing request")
 SAID_SHOWN = 200
+WHY_KEPT = 1000
 
 
 class Refused(FarmError):
@@ -107,7 +108,7 @@ class Server:
 
     def edit_worker(self, name: str, edit: Row) -> None:
         """Change fields of a worker; new notes are also why, in the record of changes."""
-        sent = {**edit, "why": edit["notes"]} if edit.get("notes") else edit
+        sent = {**edit, "why": edit["notes"][:WHY_KEPT]} if edit.get("notes") else edit
         answer = self.ask("api/slaves", name, edit=sent, byname=1)
         if parse_answer(answer) != {"success": True}:
             raise not_ours(answer)
