@@ -11,15 +11,16 @@ NO_EDITS = frozenset({"id", "current_master_id", "last_seen_at"})
 HIDDEN = "(hidden)"
 SECRET = frozenset({"password"})
 
-Rows = Mapping[int, Mapping[str, Any]]
+# A row's id; of a jacuzzi's the worker's, and the builder.
+Key = int | tuple[int, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watched:
-    """What a table has at a moment: rows by id, and what people call them."""
+    """What a table has at a moment: rows by their keys, and what people call them."""
 
-    rows: Rows
-    names: Mapping[int, str]
+    rows: Mapping[Key, Mapping[str, Any]]
+    names: Mapping[Key, str]
 
 
 def find_changes(table: str, before: Watched, after: Watched) -> list[Change]:
@@ -28,20 +29,20 @@ def find_changes(table: str, before: Watched, after: Watched) -> list[Change]:
     return [
         Change(
             table=table,
-            row_id=row_id,
-            row_name=names[row_id],
-            action=_tell_action(row_id, before, after),
+            row_id=key if isinstance(key, int) else key[0],
+            row_name=names[key],
+            action=_tell_action(key, before, after),
             changes=differing,
         )
-        for row_id in sorted(before.rows.keys() | after.rows.keys())
-        if (differing := _compare(before.rows.get(row_id, {}), after.rows.get(row_id, {})))
+        for key in {**before.rows, **after.rows}
+        if (differing := _compare(before.rows.get(key, {}), after.rows.get(key, {})))
     ]
 
 
-def _tell_action(row_id: int, before: Watched, after: Watched) -> Action:
-    if row_id not in before.rows:
+def _tell_action(key: Key, before: Watched, after: Watched) -> Action:
+    if key not in before.rows:
         return "add"
-    return "edit" if row_id in after.rows else "delete"
+    return "edit" if key in after.rows else "delete"
 
 
 def _compare(

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.tables import farm
-from slavealloc.bulk.changes import Watched
+from slavealloc.bulk.changes import Key, Watched
 from slavealloc.bulk.queries import LOOK_UPS
 
 NAMED = (*LOOK_UPS.values(), farm.tac_templates, farm.workers)
@@ -15,37 +15,35 @@ NAMED = (*LOOK_UPS.values(), farm.tac_templates, farm.workers)
 def watch(connection: Connection) -> dict[str, Watched]:
     """Read all that an import may change: table → its rows."""
     found = {table.name: _watch_named(connection, table, "name") for table in NAMED}
-    pools, distros = found["pools"].names, found["distros"].names
+    masters = _watch_named(connection, farm.masters, "nickname")
     passwords = _read(connection, farm.worker_passwords)
+    names: dict[Key, str] = {
+        key: f"{found['pools'].names[row['pool_id']]}/"
+        f"{found['distros'].names.get(row['distro_id'], '*')}"
+        for key, row in passwords.items()
+    }
     return {
         **found,
-        "masters": _watch_named(connection, farm.masters, "nickname"),
-        "worker_passwords": Watched(
-            rows=passwords,
-            names={
-                row_id: f"{pools[row['pool_id']]}/{distros.get(row['distro_id'], '*')}"
-                for row_id, row in passwords.items()
-            },
-        ),
-        "jacuzzis": _watch_jacuzzis(connection, found["workers"]),
+        "masters": masters,
+        "worker_passwords": Watched(rows=passwords, names=names),
+        "jacuzzis": _watch_jacuzzis(connection),
     }
 
 
 def _watch_named(connection: Connection, table: sa.Table, name: str) -> Watched:
     rows = _read(connection, table)
-    return Watched(rows=rows, names={row_id: row[name] for row_id, row in rows.items()})
+    return Watched(rows=rows, names={key: row[name] for key, row in rows.items()})
 
 
-def _read(connection: Connection, table: sa.Table) -> dict[int, dict[str, Any]]:
-    return {row.id: dict(row._mapping) for row in connection.execute(sa.select(table))}
+def _read(connection: Connection, table: sa.Table) -> dict[Key, dict[str, Any]]:
+    statement = sa.select(table).order_by(table.c.id)
+    return {row.id: dict(row._mapping) for row in connection.execute(statement)}
 
 
-def _watch_jacuzzis(connection: Connection, workers: Watched) -> Watched:
-    """Read which builders each worker serves: a worker is what is changed."""
-    builders: dict[int, list[str]] = {}
-    for row in connection.execute(sa.select(farm.jacuzzis)):
-        builders.setdefault(row.worker_id, []).append(row.builder)
-    rows = {
-        worker_id: {"builders": ", ".join(sorted(each))} for worker_id, each in builders.items()
+def _watch_jacuzzis(connection: Connection) -> Watched:
+    statement = sa.select(farm.jacuzzis).order_by(*farm.jacuzzis.primary_key)
+    rows: dict[Key, dict[str, Any]] = {
+        (row.worker_id, row.builder): dict(row._mapping) for row in connection.execute(statement)
     }
-    return Watched(rows=rows, names=workers.names)
+    names: dict[Key, str] = {key: row["builder"] for key, row in rows.items()}
+    return Watched(rows=rows, names=names)

@@ -24,7 +24,7 @@ WORKER = ("name", "enabled", "notes", "poolid", "locked_masterid", "current_mast
 LISTED_WORKER = (*WORKER, "pool", "current_master", "locked_master", "last_seen_at")
 MASTER = ("masterid", "nickname", "fqdn", "pb_port", "poolid", "enabled", "notes")
 LISTED_MASTER = (*MASTER, "pool", "live_slaves")
-HISTORY = ("at", "master", "reason", "host")
+HISTORY = ("kind", "at")
 # How the allocator's page begins where a worker gets no tac.
 REFUSALS = ("no allocation available", "error processing request")
 SAID_SHOWN = 200
@@ -104,7 +104,7 @@ class Server:
         return parse_row(answer, parse_answer(answer), MASTER)
 
     def read_history(self, name: str) -> list[Row]:
-        """Read where a worker was sent, newest first; raises BadInput as find_worker does."""
+        """Read what happened to a worker, newest first; raises BadInput as find_worker does."""
         self.find_worker(name)
         return parse_rows(self.ask("api/slaves", f"{name}/history", byname=1), HISTORY)
 

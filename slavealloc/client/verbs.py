@@ -177,7 +177,8 @@ def set_notes(run: Run, whom: Whom, slave: str, note: str) -> Result:
     with reaching(run, whom, shows_token=True) as server:
         worker, etag = server.find_version(name)
         before, after = worker["notes"] or None, note or None
-        edit = Edit(fields={"notes": after} if after != before else {}, etag=etag)
+        fields = {"notes": after} if after != before else {}
+        edit = Edit(fields=fields, etag=etag, why=note)
         document = {"slave": name, "notes": after, "previous_notes": before}
         line = f"{name}: {report.format_notes(before, after, dry_run=run.dry_run)}"
         return _apply(run, server, document, edit, line)
@@ -232,11 +233,11 @@ def list_masters(run: Run, whom: Whom) -> Result:
 
 
 def show_history(run: Run, whom: Whom, slave: str) -> Result:
-    """List where a worker was sent, newest first."""
+    """List where a worker was sent and what was changed of it, newest first."""
     name = parse_name(slave)
     with reaching(run, whom) as server:
         rows = server.read_history(name)
-    none = f"{name} was never sent to a master"
+    none = f"{name} was never sent to a master, nor changed"
     return _show(run, rows, report.HISTORY_HEAD, report.tabulate_history(rows), none)
 
 

@@ -25,6 +25,7 @@ from slavealloc.rest.asking import (
     transact,
 )
 from slavealloc.rest.edits import Missing
+from slavealloc.rest.history_queries import read_history
 from slavealloc.rest.list_queries import read_list
 from slavealloc.rest.resources import RESOURCES
 from slavealloc.rest.wanted import Wanted, parse_wanted
@@ -86,9 +87,9 @@ class Api:
         return answer_row(request, version)
 
     async def show_history(self, request: Request) -> Response:
-        """GET /api/slaves/ID/history: where a worker was sent, newest first."""
+        """GET /api/slaves/ID/history: where a worker was sent, and what was changed of it."""
         row = find_row(request, "slaves")
-        found = await transact(self.places.database, lambda c: rest_queries.read_history(c, row))
+        found = await transact(self.places.database, lambda c: read_history(c, row))
         if found is None:
             raise HTTPException(404, "there is no such worker")
         return answer_json(found)

@@ -1,4 +1,4 @@
-"""SQL of the REST API: rows under the API's names, history and jacuzzis."""
+"""SQL of the REST API: rows under the API's names, and jacuzzis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,9 @@ from sqlalchemy.engine import Connection
 
 from farmhand.output import format_time
 from farmhand.tables import metadata
-from farmhand.tables.farm import allocations, jacuzzis, masters, workers
-from slavealloc.rest.resources import RESOURCES, Resource
+from farmhand.tables.farm import jacuzzis, workers
+from slavealloc.rest.resources import Resource
 from slavealloc.tac import read_shipped
-
-HISTORY_SHOWN = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,30 +39,6 @@ def show_row(resource: Resource, row: Mapping[Any, Any]) -> dict[str, Any]:
         field: format_time(value) if isinstance(value, datetime) else value
         for field, value in shown.items()
     }
-
-
-def read_history(connection: Connection, row: Row) -> list[dict[str, Any]] | None:
-    """Read where a worker was sent, newest first; None for an unknown worker."""
-    worker_id = connection.scalar(sa.select(workers.c.id).where(is_row(RESOURCES["slaves"], row)))
-    if worker_id is None:
-        return None
-    statement = (
-        sa.select(allocations, masters.c.nickname)
-        .select_from(allocations.outerjoin(masters, masters.c.id == allocations.c.master_id))
-        .where(allocations.c.worker_id == worker_id)
-        .order_by(allocations.c.id.desc())
-        .limit(HISTORY_SHOWN)
-    )
-    return [
-        {
-            "at": format_time(each.at),
-            "masterid": each.master_id,
-            "master": each.nickname,
-            "reason": each.reason,
-            "host": each.host,
-        }
-        for each in connection.execute(statement)
-    ]
 
 
 def read_jacuzzi(connection: Connection, builder: str) -> list[str]:

@@ -117,7 +117,23 @@ ALLOCATION = shape(
     tac=MAYBE_TEXT,
     error=MAYBE_TEXT,
 )
-HISTORY = shape(at=TEXT, masterid=MAYBE_NUMBER, master=MAYBE_TEXT, reason=TEXT, host=TEXT)
+SENT = shape(
+    kind={"const": "allocation"},
+    at=TEXT,
+    masterid=MAYBE_NUMBER,
+    master=MAYBE_TEXT,
+    reason=TEXT,
+    host=TEXT,
+)
+EDITED = shape(
+    kind={"const": "edit"},
+    at=TEXT,
+    who=TEXT,
+    action=TEXT,
+    changes={"type": "object"},
+    why=MAYBE_TEXT,
+)
+HISTORY: Schema = {"oneOf": [SENT, EDITED]}
 JACUZZI = shape(builder=TEXT, machines=NAMES)
 HEALTH = shape(status={"const": "ok"}, version=TEXT, enabled_masters=NUMBER)
 TAC = shape(success=YES, tac=TEXT, master=MAYBE_TEXT)
