@@ -20,7 +20,7 @@ from slavealloc.rest.asking import (
     find_table,
     transact,
 )
-from slavealloc.rest.forms import JacuzziEdit, ManyEdits
+from slavealloc.rest.forms import Deletion, JacuzziEdit, ManyEdits
 from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import check_add, check_edit, check_form, parse_object
 
@@ -77,7 +77,7 @@ class Changes:
         """DELETE /api/TABLE/ID: delete a row that nothing refers to."""
         author = find_author(request, request.query_params.get("why"))
         table = find_table(request)
-        row, etag = find_row(request, table), find_condition(request)
+        row, etag = find_row(request, table, Deletion), find_condition(request)
         await transact(self.database, lambda c: edits.delete_row(c, author, table, row, etag))
         return Response(status_code=204)
 
