@@ -40,9 +40,9 @@ class Changes:
         table = find_table(request)
         row = find_row(request, table)
         sent = parse_object(await read_body(request))
-        author = find_author(request, sent.pop("why", None))
-        values, etag = check_edit(table, sent), find_condition(request)
-        edit = edits.Edit(row=row, values=values, etag=etag)
+        why = sent.pop("why", None)
+        edit = edits.Edit(row=row, values=check_edit(table, sent), etag=find_condition(request))
+        author = find_author(request, why)
         version = await transact(self.database, lambda c: edits.edit_row(c, author, table, edit))
         answer = answer_json({"success": True})
         answer.headers["etag"] = answer_row(request, version).headers["etag"]
