@@ -27,7 +27,7 @@ def test_the_manual_s_examples_work(tmp_path: Path) -> None:
         script = "\n".join(lines).replace("http://slavealloc.example.com", allocator.url)
         done = subprocess.run(
             ["sh", "-ec", script.replace("curl ", "curl --fail-with-body -sS ")],
-            env={"PATH": os.environ["PATH"], "TOKEN": token},
+            env={"PATH": os.environ["PATH"], "FARMHAND_TOKEN": token},
             capture_output=True,
             text=True,
             check=False,
