@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
@@ -44,3 +44,18 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the stored UTC its zone back."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class LongText(TypeDecorator[str]):
+    """Text that may be longer than the 64 KiB at which MySQL's TEXT ends."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """Give MySQL its own word for it."""
+        if dialect.name in {"mysql", "mariadb"}:
+            from sqlalchemy.dialects import mysql
+
+            return dialect.type_descriptor(mysql.LONGTEXT())
+        return dialect.type_descriptor(Text())

@@ -3,15 +3,17 @@
 import json
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests import PreparedRequest
+from requests.auth import AuthBase
 from urllib3.exceptions import LocationParseError
 
-from farmhand.errors import BadInput, FarmError, Unavailable
-from slavealloc.client.report import Row, format_unknown
+from farmhand.errors import BadInput, FarmError, Locked, Unavailable
+from slavealloc.client.report import Row, format_conflict, format_unknown
 from slavealloc.runslave.page import MARKER
 from slavealloc.runslave.settings import hide_user
 
@@ -22,7 +24,7 @@ WORKER = ("name", "enabled", "notes", "poolid", "locked_masterid", "current_mast
 LISTED_WORKER = (*WORKER, "pool", "current_master", "locked_master", "last_seen_at")
 MASTER = ("masterid", "nickname", "fqdn", "pb_port", "poolid", "enabled", "notes")
 LISTED_MASTER = (*MASTER, "pool", "live_slaves")
-HISTORY = ("at", "master", "reason", "host")
+HISTORY = ("kind", "at")
 # How the allocator's page begins where a worker gets no tac.
 REFUSALS = ("no allocation available", "error processing request")
 SAID_SHOWN = 200
@@ -39,6 +41,28 @@ class Answer:
     url: str
     status: int
     text: str
+    etag: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """Fields to change in the version of a row that was read, and why."""
+
+    fields: Row
+    etag: str | None
+    why: str | None = None
+
+
+class Bearer(AuthBase):
+    """A token in a request's header, whatever ~/.netrc has for its host."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the header."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,20 +70,26 @@ class Server:
     """A slavealloc at an address, asked once for each thing; nothing is tried again.
 
     All methods raise Unavailable where it does not answer, or something else does, and BadInput
-    for what it refuses. `remaining_s` says how long the run may still take.
+    for what it refuses. `remaining_s` says how long the run may still take; `token` is shown where
+    something is changed or a tac asked for.
     """
 
     address: str
     session: requests.Session
     remaining_s: Callable[[], float]
+    token: str | None = field(default=None, repr=False)
 
     def find_worker(self, name: str) -> Row:
         """Read a worker; raises BadInput with near names where there is none."""
+        return self.find_version(name)[0]
+
+    def find_version(self, name: str) -> tuple[Row, str | None]:
+        """Read a worker, and the tag that an edit of it is to show; raises as find_worker does."""
         answer = self.ask("api/slaves", name, byname=1)
         if answer.status == requests.codes.not_found:
             names = [row["name"] for row in self.read_rows("slaves", ("name",))]
             raise BadInput(format_unknown("worker", name, names))
-        return parse_row(answer, parse_answer(answer), WORKER)
+        return parse_row(answer, parse_answer(answer), WORKER), answer.etag
 
     def find_master(self, nickname: str) -> Row:
         """Read a master; raises BadInput with near names where there is none."""
@@ -74,7 +104,7 @@ class Server:
         return parse_row(answer, parse_answer(answer), MASTER)
 
     def read_history(self, name: str) -> list[Row]:
-        """Read where a worker was sent, newest first; raises BadInput as find_worker does."""
+        """Read what happened to a worker, newest first; raises BadInput as find_worker does."""
         self.find_worker(name)
         return parse_rows(self.ask("api/slaves", f"{name}/history", byname=1), HISTORY)
 
@@ -89,16 +119,20 @@ class Server:
             if name not in known:
                 raise BadInput(format_unknown(what, name, known))
 
-    def edit_worker(self, name: str, edit: Row) -> None:
-        """Change fields of a worker."""
+    def edit_worker(self, name: str, edit: Edit) -> None:
+        """Change fields of a worker; raises Locked where somebody else did meanwhile."""
         answer = self.ask("api/slaves", name, edit=edit, byname=1)
+        if answer.status == requests.codes.precondition_failed:
+            refusal = parse_row(answer, parse_json(answer), ("row",))
+            now = parse_row(answer, refusal["row"], edit.fields)
+            raise Locked(format_conflict(name, edit.fields, now))
         if parse_answer(answer) != {"success": True}:
             raise not_ours(answer)
-        log.info("%s: set %s", name, dict(edit))
+        log.info("%s: set %s", name, dict(edit.fields))
 
     def preview_tac(self, name: str) -> tuple[str, Row | None]:
         """Read the tac a worker would get, and its master unless it is disabled; raises Refused."""
-        answer = self.ask("api/gettac", name)
+        answer = self.ask("api/gettac", name, shows_token=True)
         document = parse_json(answer)
         if isinstance(document, dict) and document.get("success") is False:
             raise Refused(str(document.get("error")))
@@ -107,24 +141,41 @@ class Server:
 
     def record_tac(self, name: str) -> str:
         """Ask for a worker's tac as its machine does, which moves it; raises Refused."""
-        answer = self.ask("gettac", name)
+        answer = self.ask("gettac", name, shows_token=True)
+        if answer.status == requests.codes.unauthorized:
+            raise BadInput(f"{answer.url}: {answer.text}")
         if answer.status == requests.codes.ok and MARKER in answer.text:
             return answer.text
         if answer.text.startswith(REFUSALS):
             raise Refused(answer.text)
         raise not_ours(answer)
 
-    def ask(self, path: str, name: str, *, edit: Row | None = None, **query: Any) -> Answer:
+    def ask(
+        self,
+        path: str,
+        name: str,
+        *,
+        edit: Edit | None = None,
+        shows_token: bool = False,
+        **query: Any,
+    ) -> Answer:
         """GET what is below a path by this name, or PUT an edit to it."""
         url = f"{self.address}/{path}/{quote(name, errors='surrogateescape')}"
         shown = hide_user(url)
         timeout_s = min(TIMEOUT_S, self.remaining_s())
         if timeout_s <= 0:
             raise Unavailable(f"{shown}: no time is left to ask it")
-        method = "GET" if edit is None else "PUT"
+        shown_token = self.token if shows_token or edit is not None else None
         try:
             response = self.session.request(
-                method, url, params=query, json=edit, timeout=timeout_s, allow_redirects=False
+                "GET" if edit is None else "PUT",
+                url,
+                params=query,
+                json=None if edit is None else {**edit.fields, "why": edit.why},
+                headers={"If-Match": edit.etag} if edit and edit.etag else None,
+                auth=None if shown_token is None else Bearer(shown_token),
+                timeout=timeout_s,
+                allow_redirects=False,
             )
         except (requests.exceptions.InvalidURL, LocationParseError) as err:
             raise BadInput(f"{shown}: {_explain(err)}; see -A") from err
@@ -134,7 +185,8 @@ class Server:
         if response.is_redirect:
             where = hide_user(response.headers["location"])
             raise Unavailable(f"{shown}: redirects to {where}: give the right address with -A")
-        return Answer(url=shown, status=response.status_code, text=response.text)
+        etag = response.headers.get("etag")
+        return Answer(url=shown, status=response.status_code, text=response.text, etag=etag)
 
 
 def _explain(err: Exception) -> str:

@@ -1,0 +1,28 @@
+"""Which page stands at which path, below /ui."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from slavealloc.doors.origins import FIRST_PAGE
+from slavealloc.ui.bulk_pages import BulkPages
+from slavealloc.ui.list_pages import ListPages
+from slavealloc.ui.site import Site
+
+
+def make_routes(site: Site) -> list[BaseRoute]:
+    """List the pages."""
+
+    async def show_login(request: Request) -> Response:
+        query = request.query_params
+        view = {"next": query.get("next", FIRST_PAGE), "failed": "failed" in query}
+        return site.render(request, "login.html", view)
+
+    workers, bulk = ListPages(site=site), BulkPages(site=site)
+    return [
+        Route("/login", show_login),
+        Route("/undo", bulk.undo, methods=["POST"]),
+        Route("/workers", workers.show_workers),
+        Route("/workers", bulk.edit_many, methods=["POST"]),
+        Route("/static/{digest}/{name}", site.assets.serve),
+    ]
