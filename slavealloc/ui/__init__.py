@@ -1,0 +1,1 @@
+"""The web page for people: what it shows, and what it lets them change."""

@@ -1,0 +1,119 @@
+"""What the pages read of single workers and masters; all SQL is reading."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from farmhand.db import db_now
+from farmhand.tables import metadata
+from farmhand.tables.farm import allocations, masters, workers
+from slavealloc import queries
+from slavealloc.allocate import place_workers
+from slavealloc.config import SlaveAlloc
+from slavealloc.doors.models import Stored
+from slavealloc.models import Loads, Master, Placement, Refusal
+from slavealloc.rest.resources import RESOURCES
+from slavealloc.ui.fields import FIELDS, RESOURCE_OF, Names
+from slavealloc.ui.history import Allocation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A worker or a master: what can be changed of it, by column."""
+
+    id: int
+    name: str
+    values: dict[str, Stored]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """When and where a worker was last."""
+
+    now: datetime
+    last_seen_at: datetime | None
+    current_master_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a worker would be sent now, and what that is decided on."""
+
+    answer: Placement | Refusal | None
+    masters: dict[int, Master]
+    loads: Loads
+
+
+def read_names(connection: Connection) -> Names:
+    """Read the names of everything that an id can mean: table → id → name."""
+    references = {table: RESOURCES[resource].references for table, resource in RESOURCE_OF.items()}
+    tables = sorted({each for found in references.values() for each in found.values()})
+    parts = []
+    for name in tables:
+        table = metadata.tables[name]
+        column = table.c.nickname if name == "masters" else table.c.name
+        parts.append(sa.select(sa.literal(name, sa.String), table.c.id, column))
+    names: dict[str, dict[int, str]] = {name: {} for name in tables}
+    for table_name, id_, name in connection.execute(sa.union_all(*parts)):
+        names[table_name][id_] = name
+    return names
+
+
+def find_row(connection: Connection, table_name: str, name: str) -> Row | None:
+    """Read a worker by its name or a master by its nickname; None where there is none."""
+    if "\0" in name:  # no name has it, and PostgreSQL takes none
+        return None
+    table = metadata.tables[table_name]
+    name_column = table.c[RESOURCES[RESOURCE_OF[table_name]].name_field]
+    columns = [table.c[column] for column in FIELDS[table_name]]
+    statement = sa.select(table.c.id, name_column.label("called"), *columns)
+    found = connection.execute(statement.where(name_column == name)).one_or_none()
+    if found is None:
+        return None
+    values = {column: found._mapping[column] for column in FIELDS[table_name]}
+    return Row(id=found.id, name=found.called, values=values)
+
+
+def read_seen(connection: Connection, worker_id: int) -> Seen:
+    """Read what placing writes of a worker, with the database's clock."""
+    statement = sa.select(
+        db_now().label("now"), workers.c.last_seen_at, workers.c.current_master_id
+    ).where(workers.c.id == worker_id)
+    return Seen(**connection.execute(statement).one()._mapping)
+
+
+def read_place(connection: Connection, name: str, config: SlaveAlloc) -> Place:
+    """Decide where a worker would be sent now, and record nothing."""
+    since = queries.read_turn(connection).now - timedelta(seconds=config.counted_s)
+    rules = queries.read_rules(connection, default_template=config.default_template)
+    found = queries.read_workers(connection, [name], rules, since=since)
+    loads: dict[Any, dict[int, int]] = {}
+    for worker in found:
+        loads = queries.read_loads(connection, since=since, silo=worker.silo)
+    answers = place_workers(found, rules.masters, loads)
+    return Place(answer=answers[0] if answers else None, masters=dict(rules.masters), loads=loads)
+
+
+def read_allocations(
+    connection: Connection, worker_id: int, *, before: datetime | None, most: int
+) -> Sequence[Allocation]:
+    """Read where a worker was sent, newest first, each with where it had been."""
+    statement = (
+        sa.select(allocations.c.at, masters.c.nickname, allocations.c.reason, allocations.c.host)
+        .select_from(allocations.outerjoin(masters, masters.c.id == allocations.c.master_id))
+        .where(allocations.c.worker_id == worker_id)
+        .order_by(allocations.c.id.desc())
+        .limit(most + 1)
+    )
+    if before is not None:
+        statement = statement.where(allocations.c.at < before)
+    rows = connection.execute(statement).all()
+    earlier = [*(row.nickname for row in rows[1:]), None]
+    return [
+        Allocation(at=row.at, before=was, after=row.nickname, reason=row.reason, host=row.host)
+        for row, was in zip(rows, earlier, strict=True)
+    ][:most]
