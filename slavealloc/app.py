@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,6 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from farmhand.errors import BadInput, Unavailable
 from slavealloc import replies
 from slavealloc.batches import Batches
+from slavealloc.doors.gate import Gate, Uses, check_tokens
+from slavealloc.doors.login import Login
+from slavealloc.doors.machines import MachineDoor
 from slavealloc.machines import GiveTac, Machines
 from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
@@ -42,38 +46,54 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
         return make_pages(names, answers, Stamp(now=datetime.now(UTC), host=host))
 
     batches = Batches(decide)
+    visits = Batches(partial(check_tokens, places.database))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        deciding = asyncio.create_task(batches.run())
+        deciding = [asyncio.create_task(each.run()) for each in (batches, visits)]
         yield
-        deciding.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await deciding
+        for task in deciding:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def answer(request: Request, err: Exception) -> Response:
         return await replies.answer_exception(request, err, numbers)
 
-    api = Api(places=places, host=host).routes()
-    routes: list[BaseRoute] = [
-        *Machines(places=places, numbers=numbers).routes(),
-        Mount("/api/v1", routes=api),
-        Mount("/api", routes=api),
-        Route("/", _show_pages if pages else _show_hint),
-    ]
+    uses = Uses(database=places.database)
     kinds = (HTTPException, BadInput, Unavailable, Exception)
-    rest = Starlette(
-        routes=routes, lifespan=lifespan, exception_handlers=dict.fromkeys(kinds, answer)
+    rest = Gate(
+        app=Starlette(
+            routes=_list_routes(places, numbers, uses, pages=pages),
+            lifespan=lifespan,
+            exception_handlers=dict.fromkeys(kinds, answer),
+        ),
+        database=places.database,
+        uses=uses,
+        refuse=answer,
     )
     if not allocator:
         return rest
-    give_tac = GiveTac(batches=batches, numbers=numbers)
+    give_tac: ASGIApp = GiveTac(batches=batches, numbers=numbers)
+    if places.config.machines_need_token:
+        give_tac = MachineDoor(give_tac=give_tac, visits=visits, uses=uses, refuse=answer)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         is_machine = scope["type"] == "http" and scope["path"].startswith(replies.GETTAC)
         await (give_tac if is_machine else rest)(scope, receive, send)
 
     return serve
+
+
+def _list_routes(places: Places, numbers: Numbers, uses: Uses, *, pages: bool) -> list[BaseRoute]:
+    api = Api(places=places, host=socket.getfqdn()).routes()
+    return [
+        *Machines(places=places, numbers=numbers).routes(),
+        Mount("/api/v1", routes=api),
+        Mount("/api", routes=api),
+        Route("/", _show_pages if pages else _show_hint),
+        *(Login(database=places.database, uses=uses).routes() if pages else ()),
+    ]
 
 
 def _log_moves(moves: Sequence[Placement], asked: int) -> None:

@@ -5,13 +5,30 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+MOST_HEAD_BYTES = 64 * 1024
+
 
 class Protocol(HttpToolsProtocol):
-    """Sends an answer in one piece: each piece costs as much as all else that is done for it."""
+    """Sends an answer in one piece: each piece costs as much as all else that is done for it.
+
+    A request's head that grows without end is cut off; the library would keep all of it.
+    """
+
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
         super().connection_made(cast(asyncio.Transport, Joining(transport, self.loop)))
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came."""
+        super().data_received(data)
+        if getattr(self.cycle, "scope", None) is self.scope:  # the head is whole
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response(f"The request's head is longer than {MOST_HEAD_BYTES} bytes.")
 
 
 class Joining:

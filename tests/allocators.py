@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ import sqlalchemy as sa
 from farmhand.db import make_engine, parse_url
 from farmhand.tables import farm, metadata
 from farmhand.upgrades import upgrade
+from slavealloc.doors import queries
+from slavealloc.doors.models import Scope
+from slavealloc.doors.tokens import digest_token, make_token
 from tests.farm import Finished
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +89,14 @@ def add_workers(
             connection.execute(farm.workers.insert(), rows)
 
 
+def add_token(engine: sa.Engine, name: str, scope: Scope = Scope.WRITE) -> str:
+    """Add a token, as `slavealloc token add` does, and return it."""
+    token = make_token()
+    with engine.begin() as connection:
+        queries.add_token(connection, name, scope, digest_token(token))
+    return token
+
+
 def balance(engine: sa.Engine) -> Counter[int]:
     """Count workers by their master's id, masters without any included."""
     with engine.connect() as connection:
@@ -101,6 +113,7 @@ class Allocator:
     url: str
     process: "subprocess.Popen[str]"
     engine: sa.Engine
+    token: str = ""
 
     def gettac(self, name: str) -> requests.Response:
         """Ask as a machine does."""
@@ -111,8 +124,14 @@ class Allocator:
         return requests.get(f"{self.url}{path}", timeout=30, **more)
 
     def put(self, path: str, document: Any) -> requests.Response:
-        """PUT a document as JSON."""
-        return requests.put(f"{self.url}{path}", json=document, timeout=30)
+        """PUT a document as JSON, with a token."""
+        headers = self.authorization()
+        return requests.put(f"{self.url}{path}", json=document, headers=headers, timeout=30)
+
+    def authorization(self) -> dict[str, str]:
+        """Say, in a header, who asks; the token is made when it is first needed."""
+        self.token = self.token or add_token(self.engine, f"tester-{uuid.uuid4().hex[:8]}")
+        return {"Authorization": f"Bearer {self.token}"}
 
 
 @contextlib.contextmanager

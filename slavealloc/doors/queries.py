@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.db import db_now
-from farmhand.tables.farm import audit
-from slavealloc.doors.models import Caller, Change
+from farmhand.errors import BadInput
+from farmhand.tables.farm import audit, tokens
+from farmhand.wording import unknown
+from slavealloc.doors.models import Caller, Change, ListedToken, Scope, Token
 
 
 def write_audit(
@@ -34,3 +37,62 @@ def write_audit(
             for change in changes
         ],
     )
+
+
+# Tokens
+
+STALE_S = 3600.0
+
+
+def find_tokens(connection: Connection, digests: Sequence[str]) -> dict[str, Token]:
+    """Look tokens up by their digests; unknown ones are left out."""
+    used = tokens.c.last_used_at
+    stale = sa.or_(used.is_(None), used < db_now(-STALE_S))
+    statement = sa.select(tokens, stale.label("stale")).where(tokens.c.digest.in_(digests))
+    return {
+        row.digest: Token(
+            id=row.id,
+            name=row.name,
+            scope=Scope(row.scope),
+            revoked=row.revoked_at is not None,
+            stale=bool(row.stale),
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def note_use(connection: Connection, token_id: int) -> None:
+    """Write that a token was used, unless that was noted within the hour."""
+    used = tokens.c.last_used_at
+    connection.execute(
+        tokens.update()
+        .where(tokens.c.id == token_id, sa.or_(used.is_(None), used < db_now(-STALE_S)))
+        .values(last_used_at=db_now())
+    )
+
+
+def add_token(connection: Connection, name: str, scope: Scope, digest: str) -> int:
+    """Add a token; raises BadInput for a name that is taken, by a revoked one too."""
+    if connection.scalar(sa.select(tokens.c.id).where(tokens.c.name == name)) is not None:
+        raise BadInput(f'a token "{name}" is there, or was: the audit tells them by their names')
+    values = {"name": name, "scope": scope, "digest": digest, "created_at": db_now()}
+    result = connection.execute(tokens.insert().values(values))
+    return int((result.inserted_primary_key or (0,))[0])
+
+
+def revoke_token(connection: Connection, name: str) -> ListedToken:
+    """Revoke a token, and return what it was; raises BadInput where there is none."""
+    found = {token.name: token for token in read_tokens(connection)}
+    if name not in found:
+        raise BadInput(unknown("token", name, found))
+    unrevoked = tokens.c.revoked_at.is_(None)
+    statement = tokens.update().where(tokens.c.id == found[name].id, unrevoked)
+    connection.execute(statement.values(revoked_at=db_now()))
+    return found[name]
+
+
+def read_tokens(connection: Connection) -> list[ListedToken]:
+    """List tokens in the order of their names; what they are is not known."""
+    columns = (getattr(tokens.c, field.name) for field in fields(ListedToken))
+    rows = connection.execute(sa.select(*columns).order_by(tokens.c.name))
+    return [ListedToken(**row._mapping) for row in rows]

@@ -1,6 +1,5 @@
 """The REST API for people and their tools, under /api as it always was and under /api/v1."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,8 @@ from farmhand import __version__
 from farmhand.conflicts import retried
 from farmhand.errors import BadInput
 from slavealloc import queries
+from slavealloc.doors.bodies import read_body
+from slavealloc.doors.gate import require_caller, require_token
 from slavealloc.pages import make_pages, normalize_name
 from slavealloc.places import Places
 from slavealloc.replies import answer_json
@@ -25,8 +26,6 @@ from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import RESOURCES, parse_edit
 from slavealloc.tac import Stamp, check_template
 
-MOST_BYTES = 128 * 1024
-BODY_PATIENCE_S = 10.0
 FILTERS = ("environment", "purpose", "pool")
 BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 Found = TypeVar("Found")
@@ -72,6 +71,8 @@ class Api:
 
     async def preview_tac(self, request: Request) -> Response:
         """GET /api/gettac/NAME: the tac a worker would get; nothing is recorded."""
+        if self.places.config.machines_need_token:  # it is the same page, password and all
+            require_token(request)
         name = normalize_name(request.path_params["name"])
         answers = await run_in_threadpool(self.places.preview, [name])
         page = make_pages([name], answers, Stamp(now=datetime.now(UTC), host=self.host))[name]
@@ -113,8 +114,9 @@ class Api:
 
     async def edit_row(self, request: Request) -> Response:
         """PUT /api/TABLE/ID: change the fields that the body names."""
+        require_caller(request)
         table, row = _find_table(request), _find_row(request)
-        edit = parse_edit(table, await _read_body(request))
+        edit = parse_edit(table, await read_body(request))
         if isinstance(edit.get("template"), str):
             _check_template(edit["template"])
 
@@ -158,20 +160,6 @@ def _find_enabled(request: Request) -> bool | None:
     if asked.lower() not in BOOLEANS:
         raise HTTPException(400, "enabled: 1, 0, true or false")
     return BOOLEANS[asked.lower()]
-
-
-async def _read_body(request: Request) -> bytes:
-    """Read the body, unless it is too long or too slow."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_PATIENCE_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    raise HTTPException(413, f"the body is longer than {MOST_BYTES} bytes")
-    except TimeoutError as err:
-        raise HTTPException(408, f"the body took longer than {BODY_PATIENCE_S:.0f} s") from err
-    return bytes(body)
 
 
 HELP = """<!doctype html><html lang="en"><meta charset="utf-8"><title>slavealloc</title>

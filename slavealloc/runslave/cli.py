@@ -4,6 +4,7 @@ Imports as little as it can: a machine that boots waits for it.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import click
@@ -30,6 +31,12 @@ from farmhand.command import Result, Run, farm_command
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Ask no longer than that in all.  [default: 60]",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show the allocator the token in it.  [default: $FARMHAND_TOKEN, if set]",
 )
 def main(run: Run, **options: Any) -> Result:
     """Fetch this machine's buildbot.tac from slavealloc, and start its worker.

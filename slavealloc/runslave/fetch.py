@@ -41,10 +41,10 @@ class TryAgain(Unavailable):
         self.after_s = after_s
 
 
-def fetch_page(url: str, timeout_s: float) -> bytes:
+def fetch_page(url: str, timeout_s: float, token: str | None = None) -> bytes:
     """Fetch a page within `timeout_s` by the clock on the wall, retries and all.
 
-    Raises Unavailable with the reason.
+    Only the host of the URL is shown the token. Raises Unavailable with the reason.
 
     A thread that is left behind, since nothing else holds that promise: timeouts of sockets start
     anew with every byte of a server that drips, and neither they nor SIGALRM end the C library's
@@ -57,7 +57,7 @@ def fetch_page(url: str, timeout_s: float) -> bytes:
 
     def ask() -> None:
         try:
-            answers.put(_ask_until(url, deadline, problems))
+            answers.put(_ask_until(url, token, deadline, problems))
         except Exception as err:  # noqa: BLE001 - raised by who waits for it
             answers.put(err)
 
@@ -72,7 +72,7 @@ def fetch_page(url: str, timeout_s: float) -> bytes:
     return answer
 
 
-def _ask_until(url: str, deadline: float, problems: list[str]) -> bytes:
+def _ask_until(url: str, token: str | None, deadline: float, problems: list[str]) -> bytes:
     """Ask, and ask again after what may be over in a moment, which is added to the problems.
 
     A loop of our own: urllib3's Retry knows neither of deadlines nor of full jitter, and does not
@@ -80,7 +80,7 @@ def _ask_until(url: str, deadline: float, problems: list[str]) -> bytes:
     """
     for attempt in count():
         try:
-            return _ask(url, min(SILENCE_S, max(0.01, deadline - time.monotonic())))
+            return _ask(url, token, min(SILENCE_S, max(0.01, deadline - time.monotonic())))
         except TryAgain as err:
             problems.append(str(err))
             wait_s = choose_wait_s(attempt, err.after_s, random.random())  # noqa: S311 - no secret
@@ -104,15 +104,16 @@ def choose_wait_s(attempt: int, after_s: float, chance: float) -> float:
     return after_s + chance * bound_s
 
 
-def _ask(url: str, silence_s: float) -> bytes:
+def _ask(url: str, token: str | None, silence_s: float) -> bytes:
     """Ask once, following redirects; `silence_s` is how long a server may say nothing."""
     try:
         for _ in range(MOST_REDIRECTS + 1):
-            with _open(url, silence_s) as response:
+            with _open(url, token, silence_s) as response:
                 target = response.get_redirect_location()
                 if not target:
                     return _read(response, hide_user(url))
-                url = urljoin(url, target)
+                asked, url = url, urljoin(url, target)
+                token = token if is_same_server(asked, url) else None
     except ValueError as err:  # urllib3's too; where a redirect leads is for the server to say
         raise Unavailable(f"allocator URL: {err}") from err
     except HTTPError as err:
@@ -120,10 +121,24 @@ def _ask(url: str, silence_s: float) -> bytes:
     raise Unavailable(f"{hide_user(url)}: more than {MOST_REDIRECTS} redirects")
 
 
-def _open(url: str, silence_s: float) -> BaseHTTPResponse:
+def is_same_server(asked: str, target: str) -> bool:
+    """Say whether a redirect stays on a host, and does not leave https.
+
+    >>> is_same_server("http://allocator/gettac/w1", "https://allocator/gettac/w1")
+    True
+    >>> is_same_server("https://allocator/gettac/w1", "http://allocator/gettac/w1")
+    False
+    """
+    before, after = urllib3.util.parse_url(asked), urllib3.util.parse_url(target)
+    return before.host == after.host and (before.scheme == after.scheme or after.scheme == "https")
+
+
+def _open(url: str, token: str | None, silence_s: float) -> BaseHTTPResponse:
     """Send the request; the answer's body is left to be read."""
     parsed = urllib3.util.parse_url(url)
     headers = urllib3.make_headers(basic_auth=parsed.auth, user_agent=f"runslave/{__version__}")
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
     return _make_pool(parsed).request(
         "GET",
         parsed._replace(auth=None).url,

@@ -7,13 +7,14 @@ import shlex
 import shutil
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farmhand.config_file import find_config
 from farmhand.errors import BadInput
 from farmhand.state import find_state_directory
+from slavealloc.secret import find_token, read_token
 
 if TYPE_CHECKING:
     from farmhand.command import Run
@@ -38,6 +39,7 @@ class Options:
     slavename: str | None = None
     no_start: bool = False
     timeout_s: float | None = None
+    token_file: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +53,7 @@ class Settings:
     start: bool
     timeout_s: float
     state_directory: Path
+    token: str | None = field(default=None, repr=False)
 
 
 def load_settings(run: Run, options: Options) -> Settings:
@@ -69,7 +72,16 @@ def load_settings(run: Run, options: Options) -> Settings:
         start=not options.no_start,
         timeout_s=options.timeout_s or (section.timeout_s if section else TIMEOUT_S),
         state_directory=find_state_directory(run.environ),
+        token=_find_token(run, options, section),
     )
+
+
+def _find_token(run: Run, options: Options, section: RunSlave | None) -> str | None:
+    if options.token_file is not None:
+        return read_token(options.token_file)
+    if (token := find_token(run.environ)) or section is None or section.token_file is None:
+        return token
+    return read_token(Path(section.token_file))
 
 
 def _load_section(run: Run) -> RunSlave | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from farmhand.errors import BadInput, Locked
 from farmhand.files import read_pid
 from slavealloc.runslave.basedir import TAC
+from slavealloc.secret import TOKEN_VARIABLE
 
 log = logging.getLogger("runslave")
 
@@ -91,10 +92,12 @@ def is_worker(words: Sequence[str]) -> bool:
 def start_worker(command: Sequence[str], basedir: Path) -> int:
     """Run twistd there until it is in the background, or ends; return its exit code.
 
-    What it prints goes to stderr: stdout is for our report. Whoever ends us ends it too.
+    What it prints goes to stderr: stdout is for our report. Whoever ends us ends it too. A worker
+    tells its master, and its jobs, all of its environment: our token is not in it.
     """
+    environ = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
     try:
-        process = subprocess.Popen(command, cwd=basedir, stdout=STDERR)
+        process = subprocess.Popen(command, cwd=basedir, stdout=STDERR, env=environ)
     except OSError as err:
         raise BadInput(f"{command[0]}: {err.strerror}") from err
     try:

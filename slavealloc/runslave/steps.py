@@ -87,7 +87,7 @@ def ask(settings: Settings) -> Answer:
     from slavealloc.runslave.fetch import fetch_page
 
     try:
-        page = fetch_page(settings.url, settings.timeout_s)
+        page = fetch_page(settings.url, settings.timeout_s, settings.token)
     except Unavailable as err:
         return Answer(tac=None, problem=str(err))
     try:
