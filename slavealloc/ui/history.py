@@ -174,3 +174,10 @@ def _same(edit: Edit) -> object:
     """What edits made together agree in; what is added differs from row to row."""
     changes = sorted(edit.changes.items()) if edit.action == "edit" else ()
     return edit.at, edit.who, edit.table, edit.action, edit.why, [*changes]
+
+
+def find_off(entries: Iterable[Entry]) -> Entry | None:
+    """Find what disabled a row that is disabled now, in its edits, newest first."""
+    switched = (entry for entry in entries if entry.title in {"enabled", "disabled"})
+    last = next(switched, None)
+    return last if last is not None and last.title == "disabled" else None
