@@ -35,7 +35,7 @@ setup(
         "farmhand": ["py.typed"],
         "runner": ["py.typed"],
         "scanner": ["py.typed"],
-        "slavealloc": ["py.typed", "tacs/*.j2"],
+        "slavealloc": ["py.typed", "tacs/*.j2", "ui/static/*", "ui/templates/*.html"],
         "watch_pending": ["py.typed"],
     },
     install_requires=[

@@ -28,11 +28,13 @@ from slavealloc.pages import Page, make_pages
 from slavealloc.places import Places
 from slavealloc.rest.api import Api
 from slavealloc.tac import Stamp
+from slavealloc.ui.routes import make_routes
+from slavealloc.ui.site import Site, make_site, show_error
 
 log = logging.getLogger("slavealloc")
 
 
-def create_app(places: Places, *, pages: bool = True, allocator: bool = True) -> ASGIApp:
+def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool = True) -> ASGIApp:
     """Make the service: `allocator` is what machines ask, `pages` what people open."""
     numbers = Numbers()
     host = socket.getfqdn()
@@ -57,14 +59,13 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def answer(request: Request, err: Exception) -> Response:
-        return await replies.answer_exception(request, err, numbers)
-
+    site = make_site(places, farm) if pages else None
+    answer = partial(_answer, numbers, site)
     uses = Uses(database=places.database)
     kinds = (HTTPException, BadInput, Unavailable, Exception)
     rest = Gate(
         app=Starlette(
-            routes=_list_routes(places, numbers, uses, pages=pages),
+            routes=_list_routes(places, numbers, uses, site),
             lifespan=lifespan,
             exception_handlers=dict.fromkeys(kinds, answer),
         ),
@@ -85,14 +86,27 @@ def create_app(places: Places, *, pages: bool = True, allocator: bool = True) ->
     return serve
 
 
-def _list_routes(places: Places, numbers: Numbers, uses: Uses, *, pages: bool) -> list[BaseRoute]:
+async def _answer(
+    numbers: Numbers, site: Site | None, request: Request, err: Exception
+) -> Response:
+    """Answer what a handler, or the router, raised: pages with a page."""
+    reply = await replies.answer_exception(request, err, numbers)
+    if site and request.scope["path"].startswith("/ui/"):
+        return show_error(site, request, reply)
+    return reply
+
+
+def _list_routes(
+    places: Places, numbers: Numbers, uses: Uses, site: Site | None
+) -> list[BaseRoute]:
     api = Api(places=places, host=socket.getfqdn()).routes()
     return [
         *Machines(places=places, numbers=numbers).routes(),
         Mount("/api/v1", routes=api),
         Mount("/api", routes=api),
-        Route("/", _show_pages if pages else _show_hint),
-        *(Login(database=places.database, uses=uses).routes() if pages else ()),
+        Route("/", _show_pages if site else _show_hint),
+        *(Login(database=places.database, uses=uses).routes() if site else ()),
+        *([Mount("/ui", routes=make_routes(site))] if site else ()),
     ]
 
 
@@ -114,4 +128,4 @@ async def _show_hint(_: Request) -> Response:
 
 
 async def _show_pages(_: Request) -> Response:
-    return RedirectResponse("/api/", 302)
+    return RedirectResponse("/ui/", 302)

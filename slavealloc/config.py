@@ -1,11 +1,13 @@
 """The `slavealloc:` and `runslave:` sections of farmhand.yml as frozen dataclasses; pure."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pydantic import ConfigDict, SecretStr
 
-from farmhand.validation import HttpUrl, NonEmpty, Seconds
+from farmhand.validation import HttpUrl, NonEmpty, Problem, Seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,7 +16,8 @@ class SlaveAlloc:
 
     A worker that did not ask for its tac within `counted_s` no longer counts as one of its
     master's. `default_template` is for workers that have none of their own. `api_token` is what
-    the command line shows; with `machines_need_token` machines show one too.
+    the command line shows; with `machines_need_token` machines show one too. `bug_links`: pattern →
+    URL, in which `\\1` is what the pattern's first group found.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -24,6 +27,20 @@ class SlaveAlloc:
     counted_s: Seconds = 86400
     default_template: NonEmpty = "buildbot-worker"
     machines_need_token: bool = False
+    bug_links: Mapping[NonEmpty, HttpUrl] = field(default_factory=dict)
+
+    def find_problems(self) -> Iterator[Problem]:
+        """Yield patterns that can't work, and URLs that ask for more than their pattern finds."""
+        for pattern, url in self.bug_links.items():
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as err:
+                yield Problem(("bug_links", pattern), f"the pattern does not compile: {err}")
+                continue
+            asked = max(map(int, re.findall(r"\\(\d)", url)), default=0)
+            if asked > groups:
+                message = f"the URL asks for \\{asked}, and the pattern has {groups} groups"
+                yield Problem(("bug_links", pattern), message)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

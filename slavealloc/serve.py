@@ -107,7 +107,7 @@ def make_app(service: Service, environ: Mapping[str, str]) -> ASGIApp:
     log.info("farm %s, farm database %s", settings.farm, format_url(database.url))
     places = Places(database=database, config=settings.slavealloc, host=service.host)
     places.check_default_template()
-    return create_app(places, pages=service.pages, allocator=service.allocator)
+    return create_app(places, settings.farm, pages=service.pages, allocator=service.allocator)
 
 
 def make_told_app() -> ASGIApp:

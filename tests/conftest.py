@@ -1,11 +1,14 @@
 """Fixtures: nothing real by default; real services where a test is marked `integration`."""
 
+from __future__ import annotations
+
 import logging
 import multiprocessing
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
@@ -13,6 +16,11 @@ from hypothesis import is_hypothesis_test, settings
 from tests import services
 from tests.ec2_control import Ec2Server, running_ec2_server
 from tests.farm import Farm
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.browsers import Watch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,3 +134,31 @@ def ec2(_ec2_process: Ec2Server) -> Ec2Server:
 def farm(ec2: Ec2Server, tmp_path: Path) -> Farm:
     """A farm on SQLite and the stand-in: two regions, two instance types, nothing pending."""
     return Farm.make(tmp_path, ec2)
+
+
+@pytest.fixture(scope="module")
+def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A Chromium for a file's tests; no longer, since asyncio.run() can't be used beside it."""
+    _require(request, "chromium")
+    from tests.browsers import running_chromium
+
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def watched(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
+    """A page with nothing remembered, and what it complains of; fails if that is not expected."""
+    from tests.browsers import watch
+
+    with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        seen = watch(page)
+        yield page, seen
+        assert seen.unexpected() == []
+
+
+@pytest.fixture
+def page(watched: tuple[Page, Watch]) -> Page:
+    """The page alone, for tests that cause no complaint."""
+    return watched[0]

@@ -23,8 +23,13 @@ START_LIMIT_S = 30.0
 PROGRAMS = {
     "mariadb": ("mariadbd",),
     "postgresql": ("initdb", "postgres"),
+    "chromium": ("chromium",),
 }
-PACKAGES = {"mariadb": "mariadb-server-core", "postgresql": "postgresql"}  # Debian's
+PACKAGES = {  # Debian's
+    "mariadb": "mariadb-server-core",
+    "postgresql": "postgresql",
+    "chromium": "chromium",
+}
 
 
 def missing_services() -> dict[str, str]:
@@ -32,7 +37,7 @@ def missing_services() -> dict[str, str]:
     return {
         name: PACKAGES[name]
         for name, programs in PROGRAMS.items()
-        if any(_find_program(program) is None for program in programs)
+        if any(find_program(program) is None for program in programs)
     }
 
 
@@ -207,14 +212,14 @@ def _unprivileged_user() -> str:
     return "postgres" if "postgres" in known else "nobody"
 
 
-def _find_program(name: str) -> str | None:
+def find_program(name: str) -> str | None:
     places = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
     places += map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
     return shutil.which(name, path=os.pathsep.join(places))
 
 
 def _program(name: str) -> str:
-    path = _find_program(name)
+    path = find_program(name)
     if path is None:
         raise RuntimeError(f"{name} is not installed")
     return path

@@ -130,7 +130,15 @@ def test_the_modules_that_decide_are_pure() -> None:
     names = ("aws_errors", "buildermap", "demand", "ledger", "models", "names", "plan", "spot")
     found = {name_of(path) for path in PURE}
     assert {f"watch_pending/{name}.py" for name in names} <= found
-    places = ("allocate", "bulk/import_plan", "bulk/importing", "models", "pages", "rest/resources")
+    places = (
+        "allocate",
+        "bulk/import_plan",
+        "bulk/importing",
+        "models",
+        "pages",
+        "rest/resources",
+        "ui/words",
+    )
     assert {f"slavealloc/{name}.py" for name in places} <= found
     rounds = ("config", "environ", "policy", "protocol", "settings")
     assert {f"runner/{name}.py" for name in rounds} <= found

@@ -1,1 +1,1 @@
-"""The web page for people: what it shows, and what it lets them change."""
+"""The pages for people: rows → a pure view → a template."""
