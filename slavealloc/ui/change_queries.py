@@ -9,7 +9,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.tables.farm import audit
+from slavealloc.rest.resources import SILO_REFERENCES
 from slavealloc.ui.history import Edit
+
+TABLES = (
+    "workers",
+    "masters",
+    *sorted(set(SILO_REFERENCES.values())),
+    "tac_templates",
+    "worker_passwords",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

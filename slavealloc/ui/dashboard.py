@@ -64,6 +64,16 @@ class MasterLoad:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """One of a master's workers; `state`: live, silent or disabled."""
+
+    name: str
+    state: str
+    last_seen_at: datetime | None
+    locked: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bar:
     """A master's bar; `width` in percent of the longest one."""
 

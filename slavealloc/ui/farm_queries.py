@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from farmhand.tables.farm import audit, jacuzzis, masters, pools, workers
 from slavealloc import queries
 from slavealloc.models import Rules, Worker
-from slavealloc.ui.dashboard import Alike, Disabled, Jacuzzi, MasterLoad, Silent
+from slavealloc.ui.dashboard import Alike, Disabled, Jacuzzi, MasterLoad, Served, Silent
 from slavealloc.ui.silos import Count
 
 # As write_audit writes a flag that was taken away; in a text, JSON has its quotes escaped.
@@ -214,3 +214,40 @@ def read_worst_builders(connection: Connection, *, since: datetime, most: int) -
         .limit(most)
     )
     return list(connection.scalars(statement))
+
+
+def count_builders(connection: Connection) -> int:
+    """Count builders that have a jacuzzi."""
+    return connection.scalar(sa.select(sa.func.count(jacuzzis.c.builder.distinct()))) or 0
+
+
+def read_workers_of(
+    connection: Connection, master_id: int, *, since: datetime, most: int
+) -> list[Served]:
+    """Read a master's workers, those that asked last first."""
+    statement = (
+        sa.select(
+            workers.c.name,
+            workers.c.last_seen_at,
+            _state(since).label("state"),
+            (workers.c.locked_master_id == master_id).label("locked"),
+        )
+        .where(workers.c.current_master_id == master_id)
+        .order_by(workers.c.last_seen_at.desc(), workers.c.name)
+        .limit(most)
+    )
+    return [
+        Served(
+            name=row.name,
+            state=row.state,
+            last_seen_at=row.last_seen_at,
+            locked=bool(row.locked),
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def count_locked(connection: Connection, master_id: int) -> int:
+    """Count the workers that are locked to a master."""
+    statement = sa.select(sa.func.count()).where(workers.c.locked_master_id == master_id)
+    return connection.scalar(statement) or 0

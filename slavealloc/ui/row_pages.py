@@ -78,9 +78,7 @@ def read_row(connection: Connection, table: str, name: str, asked: Asked) -> Fou
     )
 
 
-def make_row_view(
-    table: str, found: Found, asked: Asked, allocations: list[Allocation]
-) -> RowView:
+def make_row_view(table: str, found: Found, asked: Asked, allocations: list[Allocation]) -> RowView:
     """Make the common part of a page."""
     version = found.version
     values = rows.values_of(table, version)
@@ -95,9 +93,7 @@ def make_row_view(
         notes=str(values["notes"] or ""),
         etag=version.etag,
         seen=rows.write_seen(values),
-        fields=rows.show_fields(
-            table, values, found.names, opened=asked.opened, draft=asked.draft
-        ),
+        fields=rows.show_fields(table, values, found.names, opened=asked.opened, draft=asked.draft),
         draft=asked.draft,
         last=edited[0] if edited and asked.before is None else None,
         off=None if values["enabled"] else find_off(edited),
@@ -136,9 +132,7 @@ class RowForm:
             raise HTTPException(404, str(err)) from err
         return RedirectResponse(f"/ui/{self.table}/{quote(version.name, safe='')}", 303)
 
-    async def _compare(
-        self, request: Request, form: Mapping[str, str], now: Version
-    ) -> Response:
+    async def _compare(self, request: Request, form: Mapping[str, str], now: Version) -> Response:
         """Show both versions, and let the person choose."""
         seen = rows.read_seen(form.get(rows.SEEN, ""))
         found = compare_edits(

@@ -1,6 +1,6 @@
 """What the pages read of single workers and masters; all SQL is reading."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from farmhand.db import db_now
 from farmhand.tables import metadata
-from farmhand.tables.farm import allocations, masters, workers
+from farmhand.tables.farm import allocations, jacuzzis, masters, workers
 from slavealloc import queries
 from slavealloc.allocate import place_workers
 from slavealloc.config import SlaveAlloc
@@ -22,20 +22,11 @@ from slavealloc.ui.history import Allocation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """A worker or a master: what can be changed of it, by column."""
-
-    id: int
-    name: str
-    values: dict[str, Stored]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
-    """When and where a worker was last."""
+    """When a worker last asked, whether that counts, and where it was sent."""
 
-    now: datetime
     last_seen_at: datetime | None
+    counted: bool
     current_master_id: int | None
 
 
@@ -43,8 +34,8 @@ class Seen:
 class Place:
     """Where a worker would be sent now, and what that is decided on."""
 
-    answer: Placement | Refusal | None
-    masters: dict[int, Master]
+    answer: Placement | Refusal
+    masters: Mapping[int, Master]
     loads: Loads
 
 
@@ -63,31 +54,24 @@ def read_names(connection: Connection) -> Names:
     return names
 
 
-def find_row(connection: Connection, table_name: str, name: str) -> Row | None:
-    """Read a worker by its name or a master by its nickname; None where there is none."""
-    if "\0" in name:  # no name has it, and PostgreSQL takes none
-        return None
-    table = metadata.tables[table_name]
-    name_column = table.c[RESOURCES[RESOURCE_OF[table_name]].name_field]
-    columns = [table.c[column] for column in FIELDS[table_name]]
-    statement = sa.select(table.c.id, name_column.label("called"), *columns)
-    found = connection.execute(statement.where(name_column == name)).one_or_none()
-    if found is None:
-        return None
-    values = {column: found._mapping[column] for column in FIELDS[table_name]}
-    return Row(id=found.id, name=found.called, values=values)
-
-
-def read_seen(connection: Connection, worker_id: int) -> Seen:
-    """Read what placing writes of a worker, with the database's clock."""
-    statement = sa.select(
-        db_now().label("now"), workers.c.last_seen_at, workers.c.current_master_id
-    ).where(workers.c.id == worker_id)
-    return Seen(**connection.execute(statement).one()._mapping)
+def read_seen(connection: Connection, worker_id: int, *, counted_s: float) -> Seen:
+    """Read what placing writes of a worker."""
+    row = connection.execute(
+        sa.select(
+            workers.c.last_seen_at,
+            (workers.c.last_seen_at > db_now(-counted_s)).label("counted"),
+            workers.c.current_master_id,
+        ).where(workers.c.id == worker_id)
+    ).one()
+    return Seen(
+        last_seen_at=row.last_seen_at,
+        counted=bool(row.counted),
+        current_master_id=row.current_master_id,
+    )
 
 
 def read_place(connection: Connection, name: str, config: SlaveAlloc) -> Place:
-    """Decide where a worker would be sent now, and record nothing."""
+    """Decide where a worker that is there would be sent now, and record nothing."""
     since = queries.read_turn(connection).now - timedelta(seconds=config.counted_s)
     rules = queries.read_rules(connection, default_template=config.default_template)
     found = queries.read_workers(connection, [name], rules, since=since)
@@ -117,3 +101,9 @@ def read_allocations(
         Allocation(at=row.at, before=was, after=row.nickname, reason=row.reason, host=row.host)
         for row, was in zip(rows, earlier, strict=True)
     ][:most]
+
+
+def read_builders_of(connection: Connection, worker_id: int) -> Sequence[str]:
+    """List the builders in whose jacuzzis a worker is."""
+    statement = sa.select(jacuzzis.c.builder).where(jacuzzis.c.worker_id == worker_id)
+    return list(connection.scalars(statement.order_by(jacuzzis.c.builder)))
