@@ -124,6 +124,11 @@ def read_turn(connection: Connection) -> Turn:
 def lock_for_edit(connection: Connection) -> None:
     """Take the lock, and tell servers that nothing they remember holds any longer."""
     lock_places(connection)
+    tell_edit(connection)
+
+
+def tell_edit(connection: Connection) -> None:
+    """Tell servers that nothing they remember holds any longer; for who has the lock."""
     columns = places.c
     statement = places.update().values(generation=columns.generation + 1, edits=columns.edits + 1)
     connection.execute(statement)

@@ -14,12 +14,14 @@ from farmhand.tables import farm, metadata
 from tests.allocators import (
     Allocator,
     add_masters,
+    add_token,
     look_up,
     make_places_database,
     running_allocator,
 )
 
 FARM = "staging"
+WHO = "stranger"
 BUG_URL = "https://bugzilla.example.org/show_bug.cgi?id="
 CONFIG = {"farm": FARM, "slavealloc": {"bug_links": {r"[Bb]ug (\d+)": rf"{BUG_URL}\1"}}}
 # Of the nth worker of all, counted from 0.
@@ -56,7 +58,7 @@ class PagesOfFarm:
     """A running server; `token` is good for changes."""
 
     allocator: Allocator
-    token: str | None
+    token: str
 
     def url(self, path: str) -> str:
         """Say where a page is."""
@@ -114,6 +116,7 @@ def running_pages(state: Path, count: int) -> Iterator[PagesOfFarm]:
     config.write_text(json.dumps(CONFIG))
     engine = make_places_database(f"sqlite:///{state}/farm.db")
     fill_farm(engine, count)
+    token = add_token(engine, WHO)
     with running_allocator(engine, "-c", str(config), state=state) as allocator:
-        yield PagesOfFarm(allocator=allocator, token=None)
+        yield PagesOfFarm(allocator=allocator, token=token)
     engine.dispose()

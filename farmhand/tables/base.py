@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
@@ -17,6 +17,8 @@ metadata = MetaData(
 # SQLite gives row ids (and AUTOINCREMENT) to INTEGER columns only.
 Id = BigInteger().with_variant(Integer, "sqlite")
 Name = String(255)
+# MySQL's TEXT ends at 64 KiB.
+LongText = Text().with_variant(Text(2**24 - 1), "mysql", "mariadb")
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -13,7 +13,7 @@ from sqlalchemy import (
     true,
 )
 
-from farmhand.tables.base import Id, Name, UtcDateTime, metadata
+from farmhand.tables.base import Id, LongText, Name, UtcDateTime, metadata
 
 
 def _look_up(name: str) -> Table:
@@ -186,7 +186,7 @@ audit = Table(
     # add, edit or delete
     Column("action", String(16), nullable=False),
     # JSON: column → [before, after]
-    Column("changes", Text, nullable=False),
+    Column("changes", LongText, nullable=False),
     Column("why", Text),
     Index("ix_audit_row", "table_name", "row_id", "id"),
     sqlite_autoincrement=True,

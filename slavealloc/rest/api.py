@@ -23,7 +23,7 @@ from slavealloc.places import Places
 from slavealloc.replies import answer_json
 from slavealloc.rest import queries as rest_queries
 from slavealloc.rest.queries import Row
-from slavealloc.rest.resources import RESOURCES, parse_edit
+from slavealloc.rest.resources import RESOURCES, check_edit, parse_object
 from slavealloc.tac import Stamp, check_template
 
 FILTERS = ("environment", "purpose", "pool")
@@ -116,7 +116,7 @@ class Api:
         """PUT /api/TABLE/ID: change the fields that the body names."""
         require_caller(request)
         table, row = _find_table(request), _find_row(request)
-        edit = parse_edit(table, await read_body(request))
+        edit = check_edit(table, parse_object(await read_body(request)))
         if isinstance(edit.get("template"), str):
             _check_template(edit["template"])
 

@@ -9,10 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.db import db_now
-from farmhand.errors import BadInput
 from farmhand.output import format_time
 from farmhand.tables import metadata
-from farmhand.tables.farm import allocations, jacuzzis, masters, pools, tac_templates, workers
+from farmhand.tables.farm import allocations, jacuzzis, masters, pools, workers
 from slavealloc.rest.resources import RESOURCES, SILO_REFERENCES, Resource
 from slavealloc.tac import read_shipped
 
@@ -42,7 +41,7 @@ def read_list(connection: Connection, name: str) -> list[dict[str, Any]]:
     resource = RESOURCES[name]
     table = metadata.tables[resource.table]
     statement = sa.select(table).order_by(table.c.id)
-    return [_show(resource, row._mapping) for row in connection.execute(statement)]
+    return [show_row(resource, row._mapping) for row in connection.execute(statement)]
 
 
 def read_slaves(
@@ -71,7 +70,8 @@ def read_slaves(
         statement = statement.where(workers.c.enabled == enabled)
     rows = connection.execute(statement.select_from(joined).order_by(workers.c.id))
     return [
-        _show(resource, row._mapping) | {name: row._mapping[name] for name in names} for row in rows
+        show_row(resource, row._mapping) | {name: row._mapping[name] for name in names}
+        for row in rows
     ]
 
 
@@ -103,7 +103,7 @@ def read_masters(connection: Connection, *, counted_s: float) -> list[dict[str, 
     )
     beside = ("datacenter", "pool", "live_slaves")
     return [
-        _show(resource, row._mapping) | {name: row._mapping[name] for name in beside}
+        show_row(resource, row._mapping) | {name: row._mapping[name] for name in beside}
         for row in connection.execute(statement)
     ]
 
@@ -112,59 +112,20 @@ def read_row(connection: Connection, name: str, row: Row) -> dict[str, Any] | No
     """Read one row; None where there is none."""
     resource = RESOURCES[name]
     table = metadata.tables[resource.table]
-    found = connection.execute(sa.select(table).where(_is(resource, row))).one_or_none()
-    return _show(resource, found._mapping) if found else None
+    found = connection.execute(sa.select(table).where(is_row(resource, row))).one_or_none()
+    return show_row(resource, found._mapping) if found else None
 
 
-def write_row(connection: Connection, name: str, row: Row, edit: Mapping[str, Any]) -> bool:
-    """Change columns of one row; say whether there is such a row.
-
-    Raises BadInput naming the field for a reference to nothing, or a name that is taken.
-    """
-    resource = RESOURCES[name]
+def is_row(resource: Resource, row: Row) -> sa.ColumnElement[bool]:
+    """Compare with a row's id or name; a row without a name is none that is asked by name."""
     table = metadata.tables[resource.table]
-    row_id = connection.scalar(sa.select(table.c.id).where(_is(resource, row)))
-    if row_id is None:
-        return False
-    for field, reference in resource.references.items():
-        _check_reference(connection, field, reference, edit.get(resource.fields[field]))
-    if table is tac_templates:
-        _check_template_edit(connection, row_id, edit)
-    taken = edit.get(resource.name_field)
-    if taken is not None:
-        other = sa.select(table.c.id).where(
-            table.c[resource.name_field] == taken, table.c.id != row_id
-        )
-        if connection.scalar(other) is not None:
-            raise BadInput(f'{resource.name_field}: "{taken}" is taken')
-    if edit:
-        connection.execute(table.update().where(table.c.id == row_id).values(dict(edit)))
-    return True
+    if isinstance(row.key, int):
+        return table.c.id == row.key
+    return table.c[resource.name_field] == row.key if resource.name_field else sa.false()
 
 
-def _check_reference(connection: Connection, field: str, reference: str, value: int | None) -> None:
-    table = metadata.tables[reference]
-    statement = sa.select(table.c.id).where(table.c.id == value)
-    if value is not None and connection.scalar(statement) is None:
-        raise BadInput(f"{field}: {reference} has no id {value}")
-
-
-def _check_template_edit(connection: Connection, row_id: int, edit: Mapping[str, Any]) -> None:
-    """Refuse what would leave a template without a text of its own or of this release."""
-    statement = sa.select(tac_templates.c.name, tac_templates.c.template)
-    now = connection.execute(statement.where(tac_templates.c.id == row_id)).one()
-    name, text = edit.get("name", now.name), edit.get("template", now.template)
-    if text is None and read_shipped(name) is None:
-        field = "template" if "template" in edit else "name"
-        raise BadInput(f'{field}: this release ships no template called "{name}"')
-
-
-def _is(resource: Resource, row: Row) -> sa.ColumnElement[bool]:
-    table = metadata.tables[resource.table]
-    return table.c[resource.name_field if isinstance(row.key, str) else "id"] == row.key
-
-
-def _show(resource: Resource, row: Mapping[Any, Any]) -> dict[str, Any]:
+def show_row(resource: Resource, row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Shape a row as the API shows it."""
     shown = {field: row[column] for field, column in resource.fields.items()}
     if resource.table == "tac_templates" and shown["template"] is None:
         shown["template"] = read_shipped(shown["name"])
@@ -176,7 +137,7 @@ def _show(resource: Resource, row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def read_history(connection: Connection, row: Row) -> list[dict[str, Any]] | None:
     """Read where a worker was sent, newest first; None for an unknown worker."""
-    worker_id = connection.scalar(sa.select(workers.c.id).where(_is(RESOURCES["slaves"], row)))
+    worker_id = connection.scalar(sa.select(workers.c.id).where(is_row(RESOURCES["slaves"], row)))
     if worker_id is None:
         return None
     statement = (

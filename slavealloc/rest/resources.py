@@ -1,101 +1,56 @@
 """The REST tables: the original's field names, their columns, what may be changed; pure."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict  # pydantic takes typing's from Python 3.12 on
+from pydantic import TypeAdapter, ValidationError
 
 from farmhand.errors import BadInput
 from farmhand.wording import unknown
-
-EDITS = ConfigDict(extra="forbid", strict=True)
-Id = Annotated[int, Field(ge=1, lt=2**63)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Notes = Annotated[str, Field(max_length=16000, pattern=r"^[^\x00]*$")]
-ShortText = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
-
-
-@with_config(EDITS)
-class SlaveEdit(TypedDict, total=False):
-    """What PUT may change of a worker."""
-
-    distroid: Id | None
-    bitsid: Id | None
-    speedid: Id | None
-    purposeid: Id | None
-    dcid: Id | None
-    trustid: Id | None
-    envid: Id | None
-    poolid: Id | None
-    basedir: Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f]+$")] | None
-    locked_masterid: Id | None
-    custom_tplid: Id | None
-    enabled: bool
-    notes: Notes | None
-    instance_type: ShortText | None
-    market: Annotated[str, Field(pattern="^(spot|on-demand)$")] | None
-
-
-@with_config(EDITS)
-class MasterEdit(TypedDict, total=False):
-    """What PUT may change of a master."""
-
-    nickname: ShortText
-    fqdn: ShortText
-    pb_port: Port
-    http_port: Annotated[int, Field(ge=0, le=65535)]
-    poolid: Id
-    dcid: Id | None
-    enabled: bool
-    notes: Notes | None
-
-
-@with_config(EDITS)
-class NameEdit(TypedDict, total=False):
-    """What PUT may change of a look-up row."""
-
-    name: ShortText
-
-
-@with_config(EDITS)
-class TemplateEdit(TypedDict, total=False):
-    """What PUT may change of a tac template; null brings the shipped one back."""
-
-    name: ShortText
-    template: str | None
+from slavealloc.rest import forms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resource:
     """One table of the API.
 
-    `fields`: the API's name → the column's, in the order they are shown. `references`: the API's
-    name → the table whose id it is.
+    `fields`: the API's name → the column's, in the order they are shown; `hidden` are never shown.
+    `references`: the API's name → the table whose id it is. `name_field` is None where rows have no
+    name. `defaults`: the column → what an added row has where its body does not say.
     """
 
     table: str
-    name_field: str
+    name_field: str | None
     edit: type[Any]
+    add: type[Any]
+    required: frozenset[str]
     fields: Mapping[str, str]
-    references: Mapping[str, str]
+    references: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id_field(self) -> str:
         """The API's name of the id."""
         return next(name for name, column in self.fields.items() if column == "id")
 
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The API's name → the column's, hidden ones too."""
+        return {**self.fields, **self.hidden}
+
 
 def _look_up(table: str, id_field: str) -> Resource:
     return Resource(
         table=table,
         name_field="name",
-        edit=NameEdit,
+        edit=forms.NameEdit,
+        add=forms.NameEdit,
+        required=frozenset({"name"}),
         fields={id_field: "id", "name": "name"},
-        references={},
     )
 
 
@@ -113,7 +68,9 @@ RESOURCES: Mapping[str, Resource] = {
     "slaves": Resource(
         table="workers",
         name_field="name",
-        edit=SlaveEdit,
+        edit=forms.SlaveEdit,
+        add=forms.SlaveAdd,
+        required=frozenset({"name", "poolid"}),
         fields={
             "slaveid": "id",
             "name": "name",
@@ -140,11 +97,14 @@ RESOURCES: Mapping[str, Resource] = {
             "locked_masterid": "masters",
             "custom_tplid": "tac_templates",
         },
+        defaults={"enabled": False},
     ),
     "masters": Resource(
         table="masters",
         name_field="nickname",
-        edit=MasterEdit,
+        edit=forms.MasterEdit,
+        add=forms.MasterEdit,
+        required=frozenset({"nickname", "fqdn", "pb_port", "poolid"}),
         fields={
             "masterid": "id",
             "nickname": "nickname",
@@ -157,6 +117,7 @@ RESOURCES: Mapping[str, Resource] = {
             "notes": "notes",
         },
         references={"dcid": "datacenters", "poolid": "pools"},
+        defaults={"enabled": False, "http_port": 0},
     ),
     "distros": _look_up("distros", "distroid"),
     "datacenters": _look_up("datacenters", "dcid"),
@@ -169,9 +130,20 @@ RESOURCES: Mapping[str, Resource] = {
     "tac_templates": Resource(
         table="tac_templates",
         name_field="name",
-        edit=TemplateEdit,
+        edit=forms.TemplateEdit,
+        add=forms.TemplateEdit,
+        required=frozenset({"name"}),
         fields={"tplid": "id", "name": "name", "template": "template"},
-        references={},
+    ),
+    "slave_passwords": Resource(
+        table="worker_passwords",
+        name_field=None,
+        edit=forms.PasswordEdit,
+        add=forms.PasswordEdit,
+        required=frozenset({"poolid", "password"}),
+        fields={"passwordid": "id", "poolid": "pool_id", "distroid": "distro_id"},
+        references={"poolid": "pools", "distroid": "distros"},
+        hidden={"password": "password"},
     ),
 }
 # What the lists say beside the columns; names, that a PUT of a whole row brings back unchanged.
@@ -187,32 +159,58 @@ SHOWN_BESIDE: Mapping[str, frozenset[str]] = {
 
 
 @lru_cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(RESOURCES[name].edit)
+def _adapter(form: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(form)
 
 
-def parse_edit(name: str, body: bytes) -> dict[str, Any]:
-    """Read a PUT's body → column and new value.
-
-    Fields that are shown but can't be set are passed over, so that a row may be sent back whole.
-
-    Raises BadInput naming the field.
-    """
-    resource = RESOURCES[name]
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Read a body that is a JSON object; raises BadInput."""
     try:
         sent = json.loads(body)
     except (ValueError, RecursionError) as err:
         raise BadInput(f"the body is not JSON: {err}") from err
     if not isinstance(sent, dict):
         raise BadInput("the body is not a JSON object")
-    settable = resource.edit.__annotations__
-    shown = {*resource.fields, *SHOWN_BESIDE.get(name, ())}
-    if strange := [key for key in sent if key not in shown]:
-        raise BadInput(unknown("field", strange[0], settable))
-    edit = {key: value for key, value in sent.items() if key in settable}
+    return sent
+
+
+def check_form(form: type[Any], sent: Mapping[str, object]) -> dict[str, Any]:
+    """Check fields against their types; raises BadInput naming the first that is wrong."""
     try:
-        checked = _adapter(name).validate_python(edit)
+        checked: dict[str, Any] = _adapter(form).validate_python(dict(sent))
     except ValidationError as err:
         first = err.errors(include_url=False, include_input=False)[0]
-        raise BadInput(f"{first['loc'][0]}: {first['msg']}") from err
-    return {resource.fields[key]: value for key, value in checked.items()}
+        raise BadInput(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from err
+    return checked
+
+
+def check_edit(name: str, sent: Mapping[str, object]) -> dict[str, Any]:
+    """Check what is to change of a row → column and new value.
+
+    Fields that are shown but can't be set are passed over, so that a row may be sent back whole.
+
+    Raises BadInput naming the field.
+    """
+    resource = RESOURCES[name]
+    return _to_columns(resource, check_form(resource.edit, _settable(name, sent, resource.edit)))
+
+
+def check_add(name: str, sent: Mapping[str, object]) -> dict[str, Any]:
+    """Check what a new row is to have → column and value; raises BadInput naming the field."""
+    resource = RESOURCES[name]
+    settable = _settable(name, sent, resource.add)
+    if missing := sorted(resource.required - set(settable)):
+        raise BadInput(f"{missing[0]}: is required")
+    return {**resource.defaults, **_to_columns(resource, check_form(resource.add, settable))}
+
+
+def _settable(name: str, sent: Mapping[str, object], form: type[Any]) -> dict[str, object]:
+    settable: Iterable[str] = form.__annotations__
+    known = {*RESOURCES[name].columns, *SHOWN_BESIDE.get(name, ())}
+    if strange := [key for key in sent if key not in known]:
+        raise BadInput(unknown("field", strange[0], settable))
+    return {key: value for key, value in sent.items() if key in settable}
+
+
+def _to_columns(resource: Resource, checked: Mapping[str, Any]) -> dict[str, Any]:
+    return {resource.columns[key]: value for key, value in checked.items()}

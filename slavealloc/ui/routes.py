@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from slavealloc.doors.origins import FIRST_PAGE
 from slavealloc.ui.site import Site
 
 
@@ -11,7 +12,9 @@ def make_routes(site: Site) -> list[BaseRoute]:
     """List the pages."""
 
     async def show_login(request: Request) -> Response:
-        return site.render(request, "login.html", request.query_params.get("next", "/ui/"))
+        query = request.query_params
+        view = {"next": query.get("next", FIRST_PAGE), "failed": "failed" in query}
+        return site.render(request, "login.html", view)
 
     return [
         Route("/login", show_login),

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from farmhand import __version__
 from farmhand.conflicts import retried
 from farmhand.output import format_time
+from slavealloc.doors.gate import find_caller
 from slavealloc.places import Places
 from slavealloc.ui.assets import Assets, read_assets
 from slavealloc.ui.words import (
@@ -56,7 +57,7 @@ class Site:
             view=view,
             here=request.url.path,
             asked=f"{request.url.path}?{request.url.query}".rstrip("?"),
-            caller=getattr(request.state, "caller", None),
+            caller=find_caller(request),
             now=datetime.now(UTC),
         )
         return HTMLResponse(text, status, {"cache-control": "no-cache"})

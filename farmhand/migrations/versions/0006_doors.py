@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from farmhand.migrations.options import KEPT_IDS
-from farmhand.tables.base import Id, Name, UtcDateTime
+from farmhand.tables.base import Id, LongText, Name, UtcDateTime
 
 revision = "0006"
 down_revision = "0005"
@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("row_id", Id, nullable=False),
         sa.Column("row_name", Name, nullable=False),
         sa.Column("action", sa.String(length=16), nullable=False),
-        sa.Column("changes", sa.Text(), nullable=False),
+        sa.Column("changes", LongText, nullable=False),
         sa.Column("why", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
         **KEPT_IDS,

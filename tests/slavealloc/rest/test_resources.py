@@ -6,11 +6,11 @@ import pytest
 
 from farmhand.errors import BadInput
 from farmhand.tables import metadata
-from slavealloc.rest.resources import RESOURCES, SHOWN_BESIDE, parse_edit
+from slavealloc.rest.resources import RESOURCES, SHOWN_BESIDE, check_edit, parse_object
 
 
 def parse(table: str, document: object) -> dict[str, object]:
-    return parse_edit(table, json.dumps(document).encode())
+    return check_edit(table, parse_object(json.dumps(document).encode()))
 
 
 def test_fields_become_columns() -> None:
@@ -64,7 +64,7 @@ def test_a_wrong_field_is_named(table: str, document: object, message: str) -> N
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_what_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(BadInput, match="not JSON"):
-        parse_edit("slaves", body)
+        parse_object(body)
 
 
 @pytest.mark.parametrize("name", RESOURCES)
@@ -72,13 +72,15 @@ def test_every_field_is_a_column(name: str) -> None:
     resource = RESOURCES[name]
     columns = set(metadata.tables[resource.table].c.keys())
     assert set(resource.fields.values()) <= columns
-    assert resource.name_field in columns
+    assert resource.name_field is None or resource.name_field in columns
+    assert set(resource.hidden.values()) <= columns - set(resource.fields.values())
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_what_can_be_set_is_shown(name: str) -> None:
+def test_what_can_be_set_is_shown_unless_it_is_hidden(name: str) -> None:
     resource = RESOURCES[name]
-    assert set(resource.edit.__annotations__) <= set(resource.fields)
+    assert set(resource.edit.__annotations__) <= set(resource.columns)
+    assert set(resource.edit.__annotations__) <= set(resource.add.__annotations__)
     assert not set(resource.fields) & SHOWN_BESIDE.get(name, frozenset())
 
 
