@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from farmhand.errors import BadInput, Unavailable
+from farmhand.errors import FarmError
 from slavealloc import replies
 from slavealloc.batches import Batches
 from slavealloc.doors.gate import Gate, Uses, check_tokens
@@ -62,7 +62,7 @@ def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool
     site = make_site(places, farm) if pages else None
     answer = partial(_answer, numbers, site)
     uses = Uses(database=places.database)
-    kinds = (HTTPException, BadInput, Unavailable, Exception)
+    kinds = (HTTPException, FarmError, Exception)
     rest = Gate(
         app=Starlette(
             routes=_list_routes(places, numbers, uses, site),

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from farmhand.errors import BadInput, Unavailable
 from slavealloc.numbers import Numbers
+from slavealloc.rest.edits import Conflict, InUse, Missing
 
 log = logging.getLogger("slavealloc")
 RETRY_AFTER_S = 5
@@ -37,6 +38,13 @@ async def answer_exception(request: Request, err: Exception, numbers: Numbers) -
         return answer_error(request, err.detail, err.status_code, err.headers)
     if isinstance(err, BadInput):
         return answer_error(request, str(err), 400)
+    if isinstance(err, Missing):
+        return answer_error(request, str(err), 404)
+    if isinstance(err, InUse):
+        return answer_error(request, str(err), 409)
+    if isinstance(err, Conflict):
+        headers = {"etag": f'"{err.now.etag}"'}
+        return Json({"error": str(err), "row": dict(err.now.row)}, 412, headers)
     if isinstance(err, Unavailable):
         numbers.unavailable.inc()
         log.error("%s: %s", request.scope["path"], err)

@@ -17,8 +17,6 @@ metadata = MetaData(
 # SQLite gives row ids (and AUTOINCREMENT) to INTEGER columns only.
 Id = BigInteger().with_variant(Integer, "sqlite")
 Name = String(255)
-# MySQL's TEXT ends at 64 KiB.
-LongText = Text().with_variant(Text(2**24 - 1), "mysql", "mariadb")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,3 +44,18 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the stored UTC its zone back."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class LongText(TypeDecorator[str]):
+    """Text that may be longer than the 64 KiB at which MySQL's TEXT ends."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """Give MySQL its own word for it."""
+        if dialect.name in {"mysql", "mariadb"}:
+            from sqlalchemy.dialects import mysql
+
+            return dialect.type_descriptor(mysql.LONGTEXT())
+        return dialect.type_descriptor(Text())

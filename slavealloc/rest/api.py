@@ -22,6 +22,7 @@ from slavealloc.pages import make_pages, normalize_name
 from slavealloc.places import Places
 from slavealloc.replies import answer_json
 from slavealloc.rest import queries as rest_queries
+from slavealloc.rest.edits import Author, Edit, edit_row
 from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import RESOURCES, check_edit, parse_object
 from slavealloc.tac import Stamp, check_template
@@ -114,18 +115,15 @@ class Api:
 
     async def edit_row(self, request: Request) -> Response:
         """PUT /api/TABLE/ID: change the fields that the body names."""
-        require_caller(request)
+        author = Author(caller=require_caller(request))
         table, row = _find_table(request), _find_row(request)
-        edit = check_edit(table, parse_object(await read_body(request)))
-        if isinstance(edit.get("template"), str):
-            _check_template(edit["template"])
-
-        def write(connection: Connection) -> bool:
-            queries.lock_for_edit(connection)
-            return row is not None and rest_queries.write_row(connection, table, row, edit)
-
-        if not await self._transact(write):
+        values = check_edit(table, parse_object(await read_body(request)))
+        if isinstance(values.get("template"), str):
+            _check_template(values["template"])
+        if row is None:
             raise HTTPException(404, f"{table} has no row {request.path_params['key']!a}")
+        edit = Edit(row=row, values=values)
+        await self._transact(lambda c: edit_row(c, author, table, edit))
         return answer_json({"success": True})
 
 

@@ -1,7 +1,7 @@
 """The REST tables: the original's field names, their columns, what may be changed; pure."""
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -159,7 +159,7 @@ SHOWN_BESIDE: Mapping[str, frozenset[str]] = {
 
 
 @lru_cache
-def _adapter(form: Hashable) -> TypeAdapter[Any]:
+def _adapter(form: Any) -> TypeAdapter[Any]:
     return TypeAdapter(form)
 
 
@@ -174,7 +174,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return sent
 
 
-def check_form(form: type[Any], sent: Mapping[str, object]) -> dict[str, Any]:
+def check_form(form: Any, sent: Mapping[str, object]) -> dict[str, Any]:
     """Check fields against their types; raises BadInput naming the first that is wrong."""
     try:
         checked: dict[str, Any] = _adapter(form).validate_python(dict(sent))

@@ -141,7 +141,7 @@ def test_a_row_that_is_not_there_is_404_and_empty(api: Allocator, row: str) -> N
 
 
 def test_a_table_that_is_not_there_says_which_are(api: Allocator) -> None:
-    status, message = error(api.get("/api/slave_passwords"))
+    status, message = error(api.get("/api/passwords"))
     assert status == 404
     assert "there are slaves, masters" in message
 

@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("row_id", Id, nullable=False),
         sa.Column("row_name", Name, nullable=False),
         sa.Column("action", sa.String(length=16), nullable=False),
-        sa.Column("changes", LongText, nullable=False),
+        sa.Column("changes", LongText(), nullable=False),
         sa.Column("why", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
         **KEPT_IDS,
