@@ -1,6 +1,5 @@
 """What a page shows and changes of workers and masters, and how a form says it; pure."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +7,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from slavealloc.doors.models import Stored
-from slavealloc.rest.resources import RESOURCES, parse_edit
+from slavealloc.rest.resources import RESOURCES, check_edit
 
 Names = Mapping[str, Mapping[int, str]]
 """Table → id → name."""
@@ -137,7 +136,7 @@ def read_form(table: str, form: Mapping[str, str]) -> dict[str, Any]:
         for column, field in FIELDS[table].items()
         if column in form
     }
-    return parse_edit(RESOURCE_OF[table], json.dumps(sent).encode())
+    return check_edit(RESOURCE_OF[table], sent)
 
 
 def _read_value(field: Field, said: str) -> object:

@@ -5,7 +5,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from slavealloc.doors.origins import FIRST_PAGE
+from slavealloc.ui.farm_pages import FarmPages
+from slavealloc.ui.master_pages import MasterPages
 from slavealloc.ui.site import Site
+from slavealloc.ui.worker_pages import WorkerPages
 
 
 def make_routes(site: Site) -> list[BaseRoute]:
@@ -18,5 +21,8 @@ def make_routes(site: Site) -> list[BaseRoute]:
 
     return [
         Route("/login", show_login),
+        *FarmPages(site=site).routes(),
+        *WorkerPages(site=site).routes(),
+        *MasterPages(site=site).routes(),
         Route("/static/{digest}/{name}", site.assets.serve),
     ]

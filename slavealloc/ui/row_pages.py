@@ -1,6 +1,6 @@
 """Reading and changing the row that a page is about, a worker's or a master's."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -78,7 +78,9 @@ def read_row(connection: Connection, table: str, name: str, asked: Asked) -> Fou
     )
 
 
-def make_row_view(table: str, found: Found, asked: Asked, allocations: list[Allocation]) -> RowView:
+def make_row_view(
+    table: str, found: Found, asked: Asked, allocations: Sequence[Allocation]
+) -> RowView:
     """Make the common part of a page."""
     version = found.version
     values = rows.values_of(table, version)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,10 +13,8 @@ from farmhand.tables.farm import allocations, jacuzzis, masters, workers
 from slavealloc import queries
 from slavealloc.allocate import place_workers
 from slavealloc.config import SlaveAlloc
-from slavealloc.doors.models import Stored
 from slavealloc.models import Loads, Master, Placement, Refusal
-from slavealloc.rest.resources import RESOURCES
-from slavealloc.ui.fields import FIELDS, RESOURCE_OF, Names
+from slavealloc.ui.fields import FIELDS, Names
 from slavealloc.ui.history import Allocation
 
 
@@ -41,8 +38,8 @@ class Place:
 
 def read_names(connection: Connection) -> Names:
     """Read the names of everything that an id can mean: table → id → name."""
-    references = {table: RESOURCES[resource].references for table, resource in RESOURCE_OF.items()}
-    tables = sorted({each for found in references.values() for each in found.values()})
+    shown = (field.table for fields in FIELDS.values() for field in fields.values())
+    tables = sorted({table for table in shown if table is not None})
     parts = []
     for name in tables:
         table = metadata.tables[name]
@@ -75,11 +72,9 @@ def read_place(connection: Connection, name: str, config: SlaveAlloc) -> Place:
     since = queries.read_turn(connection).now - timedelta(seconds=config.counted_s)
     rules = queries.read_rules(connection, default_template=config.default_template)
     found = queries.read_workers(connection, [name], rules, since=since)
-    loads: dict[Any, dict[int, int]] = {}
-    for worker in found:
-        loads = queries.read_loads(connection, since=since, silo=worker.silo)
-    answers = place_workers(found, rules.masters, loads)
-    return Place(answer=answers[0] if answers else None, masters=dict(rules.masters), loads=loads)
+    loads = queries.read_loads(connection, since=since, silo=found[0].silo)
+    (answer,) = place_workers(found, rules.masters, loads)
+    return Place(answer=answer, masters=rules.masters, loads=loads)
 
 
 def read_allocations(
@@ -96,7 +91,7 @@ def read_allocations(
     if before is not None:
         statement = statement.where(allocations.c.at < before)
     rows = connection.execute(statement).all()
-    earlier = [*(row.nickname for row in rows[1:]), None]
+    earlier = [*(row.nickname for row in rows[1:]), None][: len(rows)]
     return [
         Allocation(at=row.at, before=was, after=row.nickname, reason=row.reason, host=row.host)
         for row, was in zip(rows, earlier, strict=True)
