@@ -69,6 +69,6 @@ def _say(answer: Placement | Refusal) -> str:
         case Reason.KEPT:
             return f"If it asked now, it would stay on {nickname}: no other serves fewer."
         case Reason.CHOSEN:
-            return f"If it asked now, it would be sent to {nickname}, which serves fewest."
+            return f"If it asked now, it would be sent to {nickname}: no other serves fewer."
         case Reason.DISABLED:
             return f"It would be sent to {nickname}."

@@ -14,7 +14,7 @@ from slavealloc.ui.silos import link_workers
 from slavealloc.ui.site import Site
 
 TABLE = "masters"
-WORKERS_SHOWN = 200
+WORKERS_SHOWN = 25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -57,7 +57,7 @@ class Site:
             view=view,
             here=request.url.path,
             asked=f"{request.url.path}?{request.url.query}".rstrip("?"),
-            caller=find_caller(request),
+            me=find_caller(request),
             now=datetime.now(UTC),
         )
         return HTMLResponse(text, status, {"cache-control": "no-cache"})
