@@ -39,7 +39,7 @@ def live_a_while(site: PagesOfFarm) -> None:
         now = datetime.now(UTC)
         connection.execute(
             farm.jacuzzis.insert(),
-            [{"builder": BUILDER, "worker_id": ids[name]} for name in machines[:6]]
+            [{"builder": BUILDER, "worker_id": ids[name]} for name in machines[2:8]]
             + [{"builder": "mozilla-esr_linux64_nightly", "worker_id": ids[machines[2]]}],
         )
         connection.execute(
