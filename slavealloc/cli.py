@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from farmhand.command import Result, Run, farm_command, plain_group
+from farmhand.command import Result, Run, farm_command
 from farmhand.errors import BadInput
+from slavealloc.doors import cli as token_cli
+from slavealloc.groups import database_option, main, secrets_option, server_option, url_of_database
 
 if TYPE_CHECKING:
+    from slavealloc.client.whom import Whom
     from slavealloc.settings import Settings
 
-main = plain_group("slavealloc", help="Send each worker to its master, and see where they are.")
-main.params.append(
-    click.Option(["-A", "--api-url", "api_url"], metavar="URL", help="The server to ask.")
-)
-url_option = click.option(
-    "-A", "--api-url", "api_url", metavar="URL", help="The server to ask; see api_url."
-)
+__all__ = ["main"]
+
+# Each adds its verbs to their groups, below `main`.
+MODULES = (token_cli,)
 path = click.Path(path_type=Path)
-url_of_database = click.option(
-    "-D", "--db", "url", metavar="URL", help="The farm database. Default: as configured."
-)
-secrets_option = click.option(
-    "-k", "--secrets", type=path, help="Secrets; nobody else may read it."
-)
-
-
-def database_option(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Add the options that say which database is meant; the verb gets `settings`."""
-
-    @functools.wraps(function)
-    def with_settings(run: Run, url: str | None, secrets: Path | None, **options: Any) -> Result:
-        from slavealloc.settings import load_settings
-
-        settings = load_settings(run.config_path, run.environ, url, secrets)
-        return function(run, settings, **options)
-
-    return url_of_database(secrets_option(with_settings))
-
-
-def _api(after: str | None) -> str | None:
-    """Return the -A that stands after the verb, else the one before it."""
-    parent = click.get_current_context().parent
-    before: dict[str, Any] = parent.params if parent else {}
-    return after or before.get("api_url")
 
 
 @farm_command(main, "serve", command="slavealloc", changes=False, deadline_s=math.inf)
@@ -144,25 +116,23 @@ def dbimport(run: Run, settings: Settings, enable: bool, **files: Any) -> Result
 
 
 @farm_command(main, "gettac", command="slavealloc", changes=True, taken="nq")
-@url_option
+@server_option
 @click.option("-n", "--noop", is_flag=True, help="Ask, but record nothing; as --dry-run.")
 @click.option("-q", "only_say", is_flag=True, help="Print no tac, just which master it names.")
 @click.argument("slaves", nargs=-1, required=True, metavar="SLAVE…")
-def gettac(
-    run: Run, api_url: str | None, noop: bool, only_say: bool, slaves: tuple[str, ...]
-) -> Result:
+def gettac(run: Run, whom: Whom, noop: bool, only_say: bool, slaves: tuple[str, ...]) -> Result:
     """Print the buildbot.tac each SLAVE would get, and record it as if the machine had asked."""
     from slavealloc.client.verbs import print_tacs
 
-    return print_tacs(run, _api(api_url), slaves, record=not noop, show=not only_say)
+    return print_tacs(run, whom, slaves, record=not noop, show=not only_say)
 
 
 @farm_command(main, "lock", command="slavealloc", changes=True)
-@url_option
+@server_option
 @click.option("-u", "--unlock", is_flag=True, help="Let it go to any master again.")
 @click.argument("slave")
 @click.argument("master", required=False)
-def lock(run: Run, api_url: str | None, unlock: bool, slave: str, master: str | None) -> Result:
+def lock(run: Run, whom: Whom, unlock: bool, slave: str, master: str | None) -> Result:
     """Send SLAVE to MASTER from its next start on, whatever the balance.
 
     \b
@@ -173,18 +143,18 @@ def lock(run: Run, api_url: str | None, unlock: bool, slave: str, master: str | 
     from slavealloc.client.verbs import lock_worker, unlock_worker
 
     if unlock and master is None:
-        return unlock_worker(run, _api(api_url), slave)
+        return unlock_worker(run, whom, slave)
     if unlock or master is None:
         raise BadInput("give SLAVE and MASTER, or -u and SLAVE")
-    return lock_worker(run, _api(api_url), slave, master)
+    return lock_worker(run, whom, slave, master)
 
 
 @farm_command(main, "disable", command="slavealloc", changes=True)
-@url_option
+@server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Why; replaces its notes.")
 @click.option("-e", "--enable", is_flag=True, help="Deprecated: use `slavealloc enable`.")
 @click.argument("slave")
-def disable(run: Run, api_url: str | None, note: str | None, enable: bool, slave: str) -> Result:
+def disable(run: Run, whom: Whom, note: str | None, enable: bool, slave: str) -> Result:
     """Let SLAVE start no more; what it runs now ends first.
 
     \b
@@ -193,63 +163,63 @@ def disable(run: Run, api_url: str | None, note: str | None, enable: bool, slave
     """
     from slavealloc.client.verbs import set_enabled
 
-    return set_enabled(run, _api(api_url), slave, enabled=enable, note=note)
+    return set_enabled(run, whom, slave, enabled=enable, note=note)
 
 
 @farm_command(main, "enable", command="slavealloc", changes=True)
-@url_option
+@server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces its notes.")
 @click.argument("slave")
-def enable(run: Run, api_url: str | None, note: str | None, slave: str) -> Result:
+def enable(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
     """Let SLAVE start again."""
     from slavealloc.client.verbs import set_enabled
 
-    return set_enabled(run, _api(api_url), slave, enabled=True, note=note)
+    return set_enabled(run, whom, slave, enabled=True, note=note)
 
 
 @farm_command(main, "notes", command="slavealloc", changes=True)
-@url_option
+@server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces them.")
 @click.argument("slave")
-def notes(run: Run, api_url: str | None, note: str | None, slave: str) -> Result:
+def notes(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
     """Print what is noted about SLAVE, or note something else."""
     from slavealloc.client.verbs import print_notes, set_notes
 
     if note is None:
-        return print_notes(run, _api(api_url), slave)
-    return set_notes(run, _api(api_url), slave, note)
+        return print_notes(run, whom, slave)
+    return set_notes(run, whom, slave, note)
 
 
 @farm_command(main, "workers", command="slavealloc", changes=False)
-@url_option
+@server_option
 @click.option("--pool", multiple=True, help="Only of this pool; repeatable.")
 @click.option("--purpose", multiple=True, help="Only for this purpose; repeatable.")
 @click.option("--environment", multiple=True, help="Only of this environment; repeatable.")
 @click.option("--enabled/--disabled", default=None, help="Only those.")
-def workers(run: Run, api_url: str | None, **filters: Any) -> Result:
+def workers(run: Run, whom: Whom, **filters: Any) -> Result:
     """List workers: their master, their lock, when they last asked, their notes."""
     from slavealloc.client.verbs import list_workers
 
-    return list_workers(run, _api(api_url), filters)
+    return list_workers(run, whom, filters)
 
 
 @farm_command(main, "masters", command="slavealloc", changes=False)
-@url_option
-def masters(run: Run, api_url: str | None) -> Result:
+@server_option
+def masters(run: Run, whom: Whom) -> Result:
     """List masters, and how many workers each serves."""
     from slavealloc.client.verbs import list_masters
 
-    return list_masters(run, _api(api_url))
+    return list_masters(run, whom)
 
 
 @farm_command(main, "history", command="slavealloc", changes=False)
-@url_option
+@server_option
 @click.argument("slave")
-def history(run: Run, api_url: str | None, slave: str) -> Result:
+def history(run: Run, whom: Whom, slave: str) -> Result:
     """List the masters SLAVE was sent to, newest first, and why."""
     from slavealloc.client.verbs import show_history
 
-    return show_history(run, _api(api_url), slave)
+    return show_history(run, whom, slave)
 
 
 if __name__ == "__main__":

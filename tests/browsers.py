@@ -21,7 +21,9 @@ def running_chromium() -> Iterator[Browser]:
     program = find_program("chromium")
     assert program is not None
     # Root has no sandbox; and a container's /dev/shm may be too small for it.
-    arguments = ["--disable-dev-shm-usage"] + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    arguments = ["--disable-dev-shm-usage", "--disable-gpu"] + (
+        ["--no-sandbox"] if os.geteuid() == 0 else []
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         try:

@@ -26,7 +26,7 @@ BUG_URL = "https://bugzilla.example.org/show_bug.cgi?id="
 CONFIG = {"farm": FARM, "slavealloc": {"bug_links": {r"[Bb]ug (\d+)": rf"{BUG_URL}\1"}}}
 # Of the nth worker of all, counted from 0.
 IS_DISABLED, IS_SILENT, IS_NEW = 25, 40, 97
-BROKEN = "bld-linux64-0003"
+BROKEN = "bld-linux64-0004"
 CHUNK = 1000
 
 
@@ -83,7 +83,7 @@ def fill_farm(engine: sa.Engine, count: int) -> None:
             row = _make_row(n, masters[kind.pool][n // len(KINDS) % 3], now)
             name = f"{kind.prefix}-{n // len(KINDS) + 1:04}"
             rows.append(row | common[n % len(KINDS)] | {"name": name})
-        broken = {"notes": "reports disk errors, see bug 1234567", "enabled": True}
+        broken = {"notes": "reports disk errors, see bug 1234567"}
         rows = [row | broken if row["name"] == BROKEN else row for row in rows]
         for start in range(0, count, CHUNK):
             connection.execute(farm.workers.insert(), rows[start : start + CHUNK])

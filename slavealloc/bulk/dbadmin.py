@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import URL, Connection
 
 from farmhand.command import Result, Run
-from farmhand.db import FarmDb, check_farm, format_url, make_engine, reaching
+from farmhand.db import FarmDb, check_farm, format_url, reaching
 from farmhand.errors import BadInput
 from farmhand.output import print_json, print_lines
 from farmhand.state import make_writable
@@ -23,6 +23,7 @@ from slavealloc.bulk.dump import TABLES, Header, format_dump
 from slavealloc.bulk.dump_files import STANDARD, DumpFile, open_dump, read_dump, write_dump
 from slavealloc.bulk.import_files import Paths, read_files
 from slavealloc.bulk.import_plan import find_dangling, format_plan, plan_import, sum_up
+from slavealloc.opening import is_missing, opened, opened_farm
 from slavealloc.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,9 +65,9 @@ def init_database(run: Run, settings: Settings, dump: Path | None, *, force: boo
 
 def _look(run: Run, settings: Settings) -> _Found:
     """Look at what is there; raises BadInput where it isn't for this farm or this release."""
-    if _is_missing(settings.database_url):
+    if is_missing(settings.database_url):
         return _Found(rows={})
-    with _opened(run, settings, reading=True) as database:
+    with opened(run, settings, reading=True) as database:
         with reaching("farm database", database.url):
             revision = read_revision(database.engine)
             if revision is not None and revision >= newest_revision():
@@ -87,7 +88,7 @@ def _look(run: Run, settings: Settings) -> _Found:
 def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: bool) -> None:
     if settings.database_embedded:
         make_writable(settings.state_directory)
-    with _opened(run, settings, reading=False) as database:
+    with opened(run, settings, reading=False) as database:
         with reaching("farm database", database.url):
             if (read_revision(database.engine) or "") < newest_revision():
                 upgrade(database.engine)
@@ -106,7 +107,7 @@ def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: boo
 def dump_database(run: Run, settings: Settings, file: Path | None) -> Result:
     """Write a dump of one moment to stdout, or to a file that is there whole or not at all."""
     # With -D there may be no configuration, and so no farm's name; the dump says whose it is.
-    with _opened_farm(run, settings, reading=True, any_farm=settings.database_given) as database:
+    with opened_farm(run, settings, reading=True, any_farm=settings.database_given) as database:
         _warn_of_newer(database)
         with bulk_queries.snapshot(database) as connection:
             header = Header(farm=bulk_queries.read_farm(connection), taken_at=run.now)
@@ -137,7 +138,7 @@ def load_database(run: Run, settings: Settings, file: Path, *, scrub: bool) -> R
     with open_dump(file) as source:
         loaded = _check_dump(source, settings.database_url)
         with (
-            _opened_farm(run, settings, reading=run.dry_run) as database,
+            opened_farm(run, settings, reading=run.dry_run) as database,
             database.begin() as connection,
         ):
             if not run.dry_run:
@@ -177,7 +178,7 @@ def import_files(run: Run, settings: Settings, *, enable: bool, **files: Any) ->
     """Add and change what the files say; all of it or, where anything is wrong, nothing."""
     rows = read_files(Paths(**files))
     with (
-        _opened_farm(run, settings, reading=run.dry_run) as database,
+        opened_farm(run, settings, reading=run.dry_run) as database,
         database.begin() as connection,
     ):
         if not run.dry_run:
@@ -190,57 +191,7 @@ def import_files(run: Run, settings: Settings, *, enable: bool, **files: Any) ->
     return _report(run, {**sum_up(plan), "dry_run": run.dry_run}, format_plan(plan))
 
 
-# Opening and telling
-
-
-@contextmanager
-def _opened(run: Run, settings: Settings, *, reading: bool) -> Iterator[FarmDb]:
-    """Open a database whatever is in it."""
-    url = settings.database_url
-    engine = make_engine(url, timeout_s=max(1.0, run.remaining_s()), read_only=reading)
-    try:
-        yield FarmDb(engine=engine, url=url, embedded=settings.database_embedded)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _opened_farm(
-    run: Run, settings: Settings, *, reading: bool, any_farm: bool = False
-) -> Iterator[FarmDb]:
-    """Open a database of this release, and of this farm where it has a name; it gets none here.
-
-    The embedded default is created where it is to be written, and empty where it is missing.
-    """
-    if settings.database_embedded:
-        timeout_s = max(1.0, run.remaining_s())
-        database = settings.open_database(reading=reading, timeout_s=timeout_s)
-        try:
-            yield database
-        finally:
-            database.engine.dispose()
-        return
-    if _is_missing(settings.database_url):
-        where = format_url(settings.database_url)
-        raise BadInput(f"{where}: no such database; create it with `slavealloc dbinit -D {where}`")
-    with _opened(run, settings, reading=reading) as database:
-        with reaching("farm database", database.url):
-            check_version(database.engine)
-        if not any_farm:
-            check_farm(database, settings.farm, reading=True)
-        yield database
-
-
-def _is_missing(url: URL) -> bool:
-    """Whether it is an SQLite database whose file is not there."""
-    name = url.database or ":memory:"
-    if url.get_backend_name() != "sqlite" or name == ":memory:" or name.startswith("file:"):
-        return False
-    try:
-        Path(name).stat()
-    except OSError:
-        return True
-    return False
+# Telling
 
 
 def _not_empty(url: URL, rows: Mapping[str, int]) -> BadInput:

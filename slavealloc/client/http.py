@@ -3,11 +3,13 @@
 import json
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests import PreparedRequest
+from requests.auth import AuthBase
 from urllib3.exceptions import LocationParseError
 
 from farmhand.errors import BadInput, FarmError, Unavailable
@@ -41,17 +43,31 @@ class Answer:
     text: str
 
 
+class Bearer(AuthBase):
+    """A token in a request's header, whatever ~/.netrc has for its host."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the header."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
     """A slavealloc at an address, asked once for each thing; nothing is tried again.
 
     All methods raise Unavailable where it does not answer, or something else does, and BadInput
-    for what it refuses. `remaining_s` says how long the run may still take.
+    for what it refuses. `remaining_s` says how long the run may still take; `token` is shown where
+    something is changed or a tac asked for.
     """
 
     address: str
     session: requests.Session
     remaining_s: Callable[[], float]
+    token: str | None = field(default=None, repr=False)
 
     def find_worker(self, name: str) -> Row:
         """Read a worker; raises BadInput with near names where there is none."""
@@ -98,7 +114,7 @@ class Server:
 
     def preview_tac(self, name: str) -> tuple[str, Row | None]:
         """Read the tac a worker would get, and its master unless it is disabled; raises Refused."""
-        answer = self.ask("api/gettac", name)
+        answer = self.ask("api/gettac", name, shows_token=True)
         document = parse_json(answer)
         if isinstance(document, dict) and document.get("success") is False:
             raise Refused(str(document.get("error")))
@@ -107,24 +123,40 @@ class Server:
 
     def record_tac(self, name: str) -> str:
         """Ask for a worker's tac as its machine does, which moves it; raises Refused."""
-        answer = self.ask("gettac", name)
+        answer = self.ask("gettac", name, shows_token=True)
+        if answer.status == requests.codes.unauthorized:
+            raise BadInput(f"{answer.url}: {answer.text}")
         if answer.status == requests.codes.ok and MARKER in answer.text:
             return answer.text
         if answer.text.startswith(REFUSALS):
             raise Refused(answer.text)
         raise not_ours(answer)
 
-    def ask(self, path: str, name: str, *, edit: Row | None = None, **query: Any) -> Answer:
+    def ask(
+        self,
+        path: str,
+        name: str,
+        *,
+        edit: Row | None = None,
+        shows_token: bool = False,
+        **query: Any,
+    ) -> Answer:
         """GET what is below a path by this name, or PUT an edit to it."""
         url = f"{self.address}/{path}/{quote(name, errors='surrogateescape')}"
         shown = hide_user(url)
         timeout_s = min(TIMEOUT_S, self.remaining_s())
         if timeout_s <= 0:
             raise Unavailable(f"{shown}: no time is left to ask it")
-        method = "GET" if edit is None else "PUT"
+        shown_token = self.token if shows_token or edit is not None else None
         try:
             response = self.session.request(
-                method, url, params=query, json=edit, timeout=timeout_s, allow_redirects=False
+                "GET" if edit is None else "PUT",
+                url,
+                params=query,
+                json=edit,
+                auth=None if shown_token is None else Bearer(shown_token),
+                timeout=timeout_s,
+                allow_redirects=False,
             )
         except (requests.exceptions.InvalidURL, LocationParseError) as err:
             raise BadInput(f"{shown}: {_explain(err)}; see -A") from err

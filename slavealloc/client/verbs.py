@@ -5,63 +5,24 @@ A verb that changes something reads first: it says what was before, and changes 
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import requests
-
-from farmhand import config
 from farmhand.command import Result, Run
-from farmhand.config_file import find_config
 from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
 from farmhand.output import print_json, print_lines, print_table, print_text
 from slavealloc.client import report
 from slavealloc.client.http import LISTED_MASTER, LISTED_WORKER, Refused, Server
+from slavealloc.client.reaching import reaching
 from slavealloc.client.report import Given, Row
-from slavealloc.config import SlaveAlloc
+from slavealloc.client.whom import Whom
 from slavealloc.pages import normalize_name
-from slavealloc.runslave.settings import hide_user
 
 log = logging.getLogger(__name__)
 
-DEFAULT_URL = "http://127.0.0.1:1080"
-URL = re.compile(r"(https?://[^\s/?#]+(?:/[^\s?#]*?)??)/*(?:/api(?:/v1)?)?/*")
 NAME = re.compile(r"[^\s./]+")
 # By these the API filters workers; the plural is the table of their names.
 FILTERS = ("pool", "purpose", "environment")
-
-
-# Whom to ask, about whom
-
-
-@contextmanager
-def _reaching(run: Run, api_url: str | None) -> Iterator[Server]:
-    address = parse_address(api_url or _configured_url(run) or DEFAULT_URL)
-    with requests.Session() as session:
-        yield Server(address=address, session=session, remaining_s=run.remaining_s)
-
-
-def _configured_url(run: Run) -> str | None:
-    path = find_config(run.config_path, run.environ)
-    if path is None:
-        return None
-    section = config.load(path, "slavealloc", environ=run.environ).sections.get("slavealloc")
-    return section.api_url if isinstance(section, SlaveAlloc) else None
-
-
-def parse_address(url: str) -> str:
-    """Read a server's address, without the /api that the original's had; raises BadInput.
-
-    >>> parse_address("http://slavealloc.example.com/api/")
-    'http://slavealloc.example.com'
-    """
-    found = URL.fullmatch(url)
-    if not found:
-        raise BadInput(
-            f"server {hide_user(url)!a}: expected http://HOST… or https://HOST… (see -A)"
-        )
-    return found[1]
 
 
 def parse_name(slave: str) -> str:
@@ -80,12 +41,10 @@ def parse_name(slave: str) -> str:
 # gettac
 
 
-def print_tacs(
-    run: Run, api_url: str | None, slaves: Sequence[str], *, record: bool, show: bool
-) -> Result:
+def print_tacs(run: Run, whom: Whom, slaves: Sequence[str], *, record: bool, show: bool) -> Result:
     """Print each worker's tac, or just its master; one that has none stops no other."""
     names = [parse_name(slave) for slave in slaves]
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom, shows_token=True) as server:
         given = _ask_tacs(server, names, record=record and not run.dry_run)
     if run.json:
         print_json([each.to_json() for each in given])
@@ -155,20 +114,20 @@ def _give(name: str, tac: str, master: Row | None, *, recorded: bool) -> Given:
 # Verbs that change a worker
 
 
-def lock_worker(run: Run, api_url: str | None, slave: str, master: str) -> Result:
+def lock_worker(run: Run, whom: Whom, slave: str, master: str) -> Result:
     """Send a worker to a master from its next start on; raises BadInput for unknown names."""
     name = parse_name(slave)
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom, shows_token=True) as server:
         worker, target = server.find_worker(name), server.find_master(master)
         for warning in report.find_obstacles(worker, target):
             log.warning("%s", warning)
         return _move_lock(run, server, worker, target)
 
 
-def unlock_worker(run: Run, api_url: str | None, slave: str) -> Result:
+def unlock_worker(run: Run, whom: Whom, slave: str) -> Result:
     """Let a worker go to any master again; raises BadInput if it was not locked."""
     name = parse_name(slave)
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom, shows_token=True) as server:
         worker = server.find_worker(name)
         if worker["locked_masterid"] is None:
             raise BadInput(f"{name} is not locked")
@@ -186,12 +145,10 @@ def _move_lock(run: Run, server: Server, worker: Row, target: Row | None) -> Res
     return _apply(run, server, document, edit, line)
 
 
-def set_enabled(
-    run: Run, api_url: str | None, slave: str, *, enabled: bool, note: str | None
-) -> Result:
+def set_enabled(run: Run, whom: Whom, slave: str, *, enabled: bool, note: str | None) -> Result:
     """Enable or disable a worker; a note replaces its notes, also where the state stays."""
     name = parse_name(slave)
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom, shows_token=True) as server:
         worker = server.find_worker(name)
         was_enabled = bool(worker["enabled"])
         before = worker["notes"] or None
@@ -210,10 +167,10 @@ def set_enabled(
         return _apply(run, server, document, edit, f"{state}; {notes}")
 
 
-def set_notes(run: Run, api_url: str | None, slave: str, note: str) -> Result:
+def set_notes(run: Run, whom: Whom, slave: str, note: str) -> Result:
     """Replace a worker's notes; an empty note removes them."""
     name = parse_name(slave)
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom, shows_token=True) as server:
         before, after = server.find_worker(name)["notes"] or None, note or None
         edit = {"notes": after} if after != before else {}
         document = {"slave": name, "notes": after, "previous_notes": before}
@@ -237,10 +194,10 @@ def _apply(
 # Verbs that read
 
 
-def print_notes(run: Run, api_url: str | None, slave: str) -> Result:
+def print_notes(run: Run, whom: Whom, slave: str) -> Result:
     """Print a worker's notes."""
     name = parse_name(slave)
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom) as server:
         notes = server.find_worker(name)["notes"]
     if run.json:
         print_json({"slave": name, "notes": notes or None})
@@ -249,12 +206,12 @@ def print_notes(run: Run, api_url: str | None, slave: str) -> Result:
     return Result()
 
 
-def list_workers(run: Run, api_url: str | None, filters: Mapping[str, Any]) -> Result:
+def list_workers(run: Run, whom: Whom, filters: Mapping[str, Any]) -> Result:
     """List workers; `filters`: pool, purpose, environment → names, and enabled → true or none."""
     query = {name: filters[name] for name in FILTERS if filters.get(name)}
     if filters.get("enabled") is not None:
         query["enabled"] = int(filters["enabled"])
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom) as server:
         for name in FILTERS:
             server.check_names(name, filters.get(name) or ())
         rows = server.read_rows("slaves", LISTED_WORKER, **query)
@@ -262,17 +219,17 @@ def list_workers(run: Run, api_url: str | None, filters: Mapping[str, Any]) -> R
     return _show(run, rows, report.WORKERS_HEAD, table, "no workers")
 
 
-def list_masters(run: Run, api_url: str | None) -> Result:
+def list_masters(run: Run, whom: Whom) -> Result:
     """List masters, and how many live workers each serves."""
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom) as server:
         rows = server.read_rows("masters", LISTED_MASTER)
     return _show(run, rows, report.MASTERS_HEAD, report.tabulate_masters(rows), "no masters")
 
 
-def show_history(run: Run, api_url: str | None, slave: str) -> Result:
+def show_history(run: Run, whom: Whom, slave: str) -> Result:
     """List where a worker was sent, newest first."""
     name = parse_name(slave)
-    with _reaching(run, api_url) as server:
+    with reaching(run, whom) as server:
         rows = server.read_history(name)
     none = f"{name} was never sent to a master"
     return _show(run, rows, report.HISTORY_HEAD, report.tabulate_history(rows), none)

@@ -7,7 +7,7 @@ from dataclasses import fields
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from farmhand.db import db_now
+from farmhand.db import claim, db_now
 from farmhand.errors import BadInput
 from farmhand.tables.farm import audit, tokens
 from farmhand.wording import unknown
@@ -71,23 +71,32 @@ def note_use(connection: Connection, token_id: int) -> None:
     )
 
 
+def check_free(connection: Connection, name: str) -> None:
+    """Raise BadInput where a token has this name, or had it: the audit tells them by it."""
+    found = next((token for token in read_tokens(connection) if token.name == name), None)
+    if found is not None:
+        state = "was revoked" if found.revoked_at else "is there"
+        raise BadInput(f'a token "{name}" {state}, and the audit names it: take another name')
+
+
 def add_token(connection: Connection, name: str, scope: Scope, digest: str) -> int:
-    """Add a token; raises BadInput for a name that is taken, by a revoked one too."""
-    if connection.scalar(sa.select(tokens.c.id).where(tokens.c.name == name)) is not None:
-        raise BadInput(f'a token "{name}" is there, or was: the audit tells them by their names')
+    """Add a token; return its id."""
     values = {"name": name, "scope": scope, "digest": digest, "created_at": db_now()}
     result = connection.execute(tokens.insert().values(values))
     return int((result.inserted_primary_key or (0,))[0])
 
 
-def revoke_token(connection: Connection, name: str) -> ListedToken:
-    """Revoke a token, and return what it was; raises BadInput where there is none."""
+def revoke_token(connection: Connection, token_id: int) -> bool:
+    """Revoke a token, and say whether it was not before."""
+    valid = sa.and_(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+    return claim(connection, tokens.update().where(valid).values(revoked_at=db_now()))
+
+
+def read_token(connection: Connection, name: str) -> ListedToken:
+    """Read a token by its name; raises BadInput where there is none."""
     found = {token.name: token for token in read_tokens(connection)}
     if name not in found:
         raise BadInput(unknown("token", name, found))
-    unrevoked = tokens.c.revoked_at.is_(None)
-    statement = tokens.update().where(tokens.c.id == found[name].id, unrevoked)
-    connection.execute(statement.values(revoked_at=db_now()))
     return found[name]
 
 

@@ -1,6 +1,6 @@
 """All SQL of the REST API: tables as lists of dicts under the API's names, and single edits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,25 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from farmhand.db import db_now
 from farmhand.output import format_time
 from farmhand.tables import metadata
-from farmhand.tables.farm import allocations, jacuzzis, masters, pools, workers
-from slavealloc.rest.resources import RESOURCES, SILO_REFERENCES, Resource
+from farmhand.tables.farm import allocations, jacuzzis, masters, workers
+from slavealloc.rest.resources import RESOURCES, Resource
 from slavealloc.tac import read_shipped
 
 HISTORY_SHOWN = 100
-# The API's filter and the name beside a worker's id, in the original's words.
-NAMES_BESIDE = {
-    "distro": "distroid",
-    "bitlength": "bitsid",
-    "speed": "speedid",
-    "purpose": "purposeid",
-    "datacenter": "dcid",
-    "trustlevel": "trustid",
-    "environment": "envid",
-    "pool": "poolid",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,78 +22,6 @@ class Row:
     """Which row: by its id, or by its name."""
 
     key: int | str
-
-
-def read_list(connection: Connection, name: str) -> list[dict[str, Any]]:
-    """Read a whole table, in order of id."""
-    resource = RESOURCES[name]
-    table = metadata.tables[resource.table]
-    statement = sa.select(table).order_by(table.c.id)
-    return [show_row(resource, row._mapping) for row in connection.execute(statement)]
-
-
-def read_slaves(
-    connection: Connection, only: Mapping[str, Sequence[str]], enabled: bool | None
-) -> list[dict[str, Any]]:
-    """Read workers with the names of what their ids mean.
-
-    `only`: environment, purpose or pool → the names wanted; empty means all.
-    """
-    resource = RESOURCES["slaves"]
-    locked, current = masters.alias("locked"), masters.alias("current")
-    joined: sa.FromClause = workers.outerjoin(
-        locked, locked.c.id == workers.c.locked_master_id
-    ).outerjoin(current, current.c.id == workers.c.current_master_id)
-    names: dict[str, sa.ColumnElement[str]] = {}
-    for beside, field in NAMES_BESIDE.items():
-        table = metadata.tables[SILO_REFERENCES[field]]
-        joined = joined.outerjoin(table, table.c.id == workers.c[resource.fields[field]])
-        names[beside] = table.c.name
-    names |= {"locked_master": locked.c.nickname, "current_master": current.c.nickname}
-    statement = sa.select(workers, *(column.label(name) for name, column in names.items()))
-    for name, wanted in only.items():
-        if wanted:
-            statement = statement.where(names[name].in_(wanted))
-    if enabled is not None:
-        statement = statement.where(workers.c.enabled == enabled)
-    rows = connection.execute(statement.select_from(joined).order_by(workers.c.id))
-    return [
-        show_row(resource, row._mapping) | {name: row._mapping[name] for name in names}
-        for row in rows
-    ]
-
-
-def read_masters(connection: Connection, *, counted_s: float) -> list[dict[str, Any]]:
-    """Read masters with the names of what their ids mean, and how many live workers each serves."""
-    resource = RESOURCES["masters"]
-    datacenters = metadata.tables["datacenters"]
-    live = (
-        sa.select(sa.func.count())
-        .where(
-            workers.c.current_master_id == masters.c.id,
-            workers.c.last_seen_at > db_now(-counted_s),
-        )
-        .scalar_subquery()
-    )
-    statement = (
-        sa.select(
-            masters,
-            datacenters.c.name.label("datacenter"),
-            pools.c.name.label("pool"),
-            live.label("live_slaves"),
-        )
-        .select_from(
-            masters.join(pools, pools.c.id == masters.c.pool_id).outerjoin(
-                datacenters, datacenters.c.id == masters.c.datacenter_id
-            )
-        )
-        .order_by(masters.c.id)
-    )
-    beside = ("datacenter", "pool", "live_slaves")
-    return [
-        show_row(resource, row._mapping) | {name: row._mapping[name] for name in beside}
-        for row in connection.execute(statement)
-    ]
 
 
 def read_row(connection: Connection, name: str, row: Row) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from farmhand.errors import BadInput
 from farmhand.wording import unknown
 from slavealloc.rest import forms
+from slavealloc.tac import check_template
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,7 @@ class Resource:
     edit: type[Any]
     add: type[Any]
     required: frozenset[str]
+    query: type[Any]
     fields: Mapping[str, str]
     references: Mapping[str, str] = field(default_factory=dict)
     hidden: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +52,7 @@ def _look_up(table: str, id_field: str) -> Resource:
         edit=forms.NameEdit,
         add=forms.NameEdit,
         required=frozenset({"name"}),
+        query=forms.ListQuery,
         fields={id_field: "id", "name": "name"},
     )
 
@@ -71,6 +74,7 @@ RESOURCES: Mapping[str, Resource] = {
         edit=forms.SlaveEdit,
         add=forms.SlaveAdd,
         required=frozenset({"name", "poolid"}),
+        query=forms.SlaveQuery,
         fields={
             "slaveid": "id",
             "name": "name",
@@ -105,6 +109,7 @@ RESOURCES: Mapping[str, Resource] = {
         edit=forms.MasterEdit,
         add=forms.MasterEdit,
         required=frozenset({"nickname", "fqdn", "pb_port", "poolid"}),
+        query=forms.MasterQuery,
         fields={
             "masterid": "id",
             "nickname": "nickname",
@@ -133,6 +138,7 @@ RESOURCES: Mapping[str, Resource] = {
         edit=forms.TemplateEdit,
         add=forms.TemplateEdit,
         required=frozenset({"name"}),
+        query=forms.ListQuery,
         fields={"tplid": "id", "name": "name", "template": "template"},
     ),
     "slave_passwords": Resource(
@@ -141,6 +147,7 @@ RESOURCES: Mapping[str, Resource] = {
         edit=forms.PasswordEdit,
         add=forms.PasswordEdit,
         required=frozenset({"poolid", "password"}),
+        query=forms.Paging,
         fields={"passwordid": "id", "poolid": "pool_id", "distroid": "distro_id"},
         references={"poolid": "pools", "distroid": "distros"},
         hidden={"password": "password"},
@@ -192,7 +199,7 @@ def check_edit(name: str, sent: Mapping[str, object]) -> dict[str, Any]:
     Raises BadInput naming the field.
     """
     resource = RESOURCES[name]
-    return _to_columns(resource, check_form(resource.edit, _settable(name, sent, resource.edit)))
+    return _check_columns(resource, resource.edit, _settable(name, sent, resource.edit))
 
 
 def check_add(name: str, sent: Mapping[str, object]) -> dict[str, Any]:
@@ -201,7 +208,7 @@ def check_add(name: str, sent: Mapping[str, object]) -> dict[str, Any]:
     settable = _settable(name, sent, resource.add)
     if missing := sorted(resource.required - set(settable)):
         raise BadInput(f"{missing[0]}: is required")
-    return {**resource.defaults, **_to_columns(resource, check_form(resource.add, settable))}
+    return {**resource.defaults, **_check_columns(resource, resource.add, settable)}
 
 
 def _settable(name: str, sent: Mapping[str, object], form: type[Any]) -> dict[str, object]:
@@ -212,5 +219,11 @@ def _settable(name: str, sent: Mapping[str, object], form: type[Any]) -> dict[st
     return {key: value for key, value in sent.items() if key in settable}
 
 
-def _to_columns(resource: Resource, checked: Mapping[str, Any]) -> dict[str, Any]:
+def _check_columns(resource: Resource, form: Any, sent: Mapping[str, object]) -> dict[str, Any]:
+    checked = check_form(form, sent)
+    if checked.get("template") is not None:
+        try:
+            check_template(checked["template"])
+        except BadInput as err:
+            raise BadInput(f"template: {err}") from err
     return {resource.columns[key]: value for key, value in checked.items()}

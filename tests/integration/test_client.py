@@ -44,10 +44,12 @@ def allocator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Allocator]:
 
 @pytest.fixture
 def ask(allocator: Allocator) -> Ask:
-    """Runs a verb against the server, in this process."""
+    """Runs a verb against the server, in this process, with a token."""
+    allocator.authorization()
+    shown = {"FARMHAND_TOKEN": allocator.token}
 
     def run(*args: str) -> Finished:
-        done = CliRunner().invoke(main, ["-A", allocator.url, *args])
+        done = CliRunner(env=shown).invoke(main, ["-A", allocator.url, *args])
         return Finished(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     return run

@@ -53,6 +53,16 @@
     if (counted) count(counted);
   });
 
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const said = document.querySelector(`[data-chosen=${form.id || "none"}]`);
+    const all = document.querySelector(`input[name=all][form=${form.id || "none"}]`);
+    if (said && !boxesOf(form.id).some((box) => box.checked) && !(all && all.checked)) {
+      event.preventDefault();
+      said.textContent = "Select a worker first";
+    }
+  });
+
   const countAll = () => document.querySelectorAll("[data-chosen]").forEach((each) => count(each.dataset.chosen));
   document.addEventListener("htmx:afterSettle", countAll);
   window.addEventListener("pageshow", countAll);

@@ -4,7 +4,8 @@ import pytest
 
 from farmhand.errors import BadInput, FarmError, Unavailable
 from slavealloc.client.http import Answer, parse_answer, parse_rows
-from slavealloc.client.verbs import parse_address, parse_name
+from slavealloc.client.reaching import parse_address
+from slavealloc.client.verbs import parse_name
 
 URL = "http://slavealloc/api/pools"
 

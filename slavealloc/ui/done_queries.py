@@ -1,0 +1,47 @@
+"""SQL of what was just done: rows of the audit that one change has written."""
+
+import json
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from farmhand.tables.farm import audit
+from slavealloc.ui.done import Changed, Span
+
+
+def read_newest(connection: Connection) -> int:
+    """Read the id of the audit's newest row; 0 before there is any."""
+    return int(connection.scalar(sa.select(sa.func.max(audit.c.id))) or 0)
+
+
+def find_span(connection: Connection, who: str, after: int) -> Span | None:
+    """Find what somebody's last change has written, if it wrote anything after that row."""
+    columns = sa.func.min(audit.c.id), sa.func.max(audit.c.id)
+    mine = audit.c.id > after, audit.c.who == who
+    last = sa.select(sa.func.max(audit.c.at)).where(*mine).scalar_subquery()
+    first_id, last_id = connection.execute(
+        sa.select(*columns).where(*mine, audit.c.at == last)
+    ).one()
+    return Span(first=first_id, last=last_id) if first_id else None
+
+
+def read_changes(connection: Connection, span: Span | None) -> list[Changed]:
+    """Read what one change has done; rows between that somebody else wrote are left out."""
+    if span is None:
+        return []
+    within = audit.c.id.between(span.first, span.last)
+    rows = connection.execute(sa.select(audit).where(within).order_by(audit.c.id)).all()
+    return [
+        Changed(
+            row_id=row.row_id,
+            row_name=row.row_name,
+            table=row.table_name,
+            action=row.action,
+            who=row.who,
+            at=row.at,
+            why=row.why or "",
+            changes={name: tuple(pair) for name, pair in json.loads(row.changes).items()},
+        )
+        for row in rows
+        if (row.who, row.at, row.table_name) == (rows[0].who, rows[0].at, rows[0].table_name)
+    ]
