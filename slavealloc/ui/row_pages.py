@@ -132,7 +132,7 @@ class RowForm:
             return await self._compare(request, form, err.now)
         except edits.Missing as err:
             raise HTTPException(404, str(err)) from err
-        return RedirectResponse(f"/ui/{self.table}/{quote(version.name, safe='')}", 303)
+        return RedirectResponse(f"/ui/{self.table}/{quote(version.name, safe='')}#done", 303)
 
     async def _compare(self, request: Request, form: Mapping[str, str], now: Version) -> Response:
         """Show both versions, and let the person choose."""
