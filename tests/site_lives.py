@@ -12,7 +12,7 @@ from tests.sites import PagesOfFarm
 
 BUILDER, LONELY = "b2g_mozilla-central_hamachi_dep", "mozilla-esr_linux64_nightly"
 # Locked to bm2, which is disabled; disabled once, and repaired; disabled now.
-LOCKED, FIXED, OFF = "bld-lion-r5-0002", "try-linux64-0002", "bld-linux64-0003"
+LOCKED, FIXED, OFF = "bld-lion-r5-0002", "try-linux64-0002", "bld-linux64-0002"
 HOUR = timedelta(hours=1)
 
 
