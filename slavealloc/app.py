@@ -26,7 +26,7 @@ from slavealloc.models import Placement
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, make_pages
 from slavealloc.places import Places
-from slavealloc.rest.api import Api
+from slavealloc.rest.routes import make_api
 from slavealloc.tac import Stamp
 from slavealloc.ui.routes import make_routes
 from slavealloc.ui.site import Site, make_site, show_error
@@ -56,23 +56,19 @@ def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool
         yield
         for task in deciding:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*deciding, return_exceptions=True)
 
     site = make_site(places, farm) if pages else None
     answer = partial(_answer, numbers, site)
     uses = Uses(database=places.database)
+    api = make_api(places, numbers, batches if allocator else None)
     kinds = (HTTPException, FarmError, Exception)
-    rest = Gate(
-        app=Starlette(
-            routes=_list_routes(places, numbers, uses, site),
-            lifespan=lifespan,
-            exception_handlers=dict.fromkeys(kinds, answer),
-        ),
-        database=places.database,
-        uses=uses,
-        refuse=answer,
+    inside = Starlette(
+        routes=_list_routes(places, numbers, uses, api, site),
+        lifespan=lifespan,
+        exception_handlers=dict.fromkeys(kinds, answer),
     )
+    rest = Gate(app=inside, database=places.database, uses=uses, refuse=answer)
     if not allocator:
         return rest
     give_tac: ASGIApp = GiveTac(batches=batches, numbers=numbers)
@@ -97,9 +93,8 @@ async def _answer(
 
 
 def _list_routes(
-    places: Places, numbers: Numbers, uses: Uses, site: Site | None
+    places: Places, numbers: Numbers, uses: Uses, api: Sequence[Route], site: Site | None
 ) -> list[BaseRoute]:
-    api = Api(places=places, host=socket.getfqdn()).routes()
     return [
         *Machines(places=places, numbers=numbers).routes(),
         Mount("/api/v1", routes=api),

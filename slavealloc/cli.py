@@ -216,7 +216,7 @@ def masters(run: Run, whom: Whom) -> Result:
 @server_option
 @click.argument("slave")
 def history(run: Run, whom: Whom, slave: str) -> Result:
-    """List the masters SLAVE was sent to, newest first, and why."""
+    """List the masters SLAVE was sent to, and who changed it, newest first, and why."""
     from slavealloc.client.verbs import show_history
 
     return show_history(run, whom, slave)

@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,7 @@ class Allocator:
     process: "subprocess.Popen[str]"
     engine: sa.Engine
     token: str = ""
+    token_name: str = field(default_factory=lambda: f"tester-{uuid.uuid4().hex[:8]}")
 
     def gettac(self, name: str) -> requests.Response:
         """Ask as a machine does."""
@@ -130,7 +131,7 @@ class Allocator:
 
     def authorization(self) -> dict[str, str]:
         """Say, in a header, who asks; the token is made when it is first needed."""
-        self.token = self.token or add_token(self.engine, f"tester-{uuid.uuid4().hex[:8]}")
+        self.token = self.token or add_token(self.engine, self.token_name)
         return {"Authorization": f"Bearer {self.token}"}
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from playwright.sync_api import Page
 
 from farmhand.tables import farm, metadata
+from slavealloc.doors.gate import COOKIE
 from tests.allocators import (
     Allocator,
     add_masters,
@@ -25,7 +27,7 @@ WHO = "stranger"
 BUG_URL = "https://bugzilla.example.org/show_bug.cgi?id="
 CONFIG = {"farm": FARM, "slavealloc": {"bug_links": {r"[Bb]ug (\d+)": rf"{BUG_URL}\1"}}}
 # Of the nth worker of all, counted from 0.
-IS_DISABLED, IS_SILENT, IS_NEW = 25, 40, 97
+IS_DISABLED, IS_SILENT, IS_NEW = 23, 41, 97
 BROKEN = "bld-linux64-0004"
 CHUNK = 1000
 
@@ -68,7 +70,7 @@ class PagesOfFarm:
 def fill_farm(engine: sa.Engine, count: int) -> None:
     """Add so many workers of five kinds, and masters for them.
 
-    Every 25th is disabled and says why, every 40th is silent, every 97th never came.
+    Every 23rd is disabled and says why, every 41st is silent, every 97th never came.
     """
     masters = {
         pool: add_masters(engine, 3, pool=pool, http_port=8001)
@@ -120,3 +122,8 @@ def running_pages(state: Path, count: int) -> Iterator[PagesOfFarm]:
     with running_allocator(engine, "-c", str(config), state=state) as allocator:
         yield PagesOfFarm(allocator=allocator, token=token)
     engine.dispose()
+
+
+def log_in(page: Page, site: PagesOfFarm) -> None:
+    """Give a page the cookie that the login page would."""
+    page.context.add_cookies([{"name": COOKIE, "value": site.token, "url": site.allocator.url}])

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ from farmhand.upgrades import check_version, newest_revision, read_revision, upg
 from farmhand.validation import refuse
 from slavealloc import queries
 from slavealloc.bulk import queries as bulk_queries
+from slavealloc.bulk.changes import find_changes, sum_up_tables
 from slavealloc.bulk.dump import TABLES, Header, format_dump
 from slavealloc.bulk.dump_files import STANDARD, DumpFile, open_dump, read_dump, write_dump
 from slavealloc.bulk.import_files import Paths, read_files
 from slavealloc.bulk.import_plan import find_dangling, format_plan, plan_import, sum_up
+from slavealloc.bulk.watch_queries import watch
+from slavealloc.doors.operators import find_operator
+from slavealloc.doors.queries import write_audit
 from slavealloc.opening import is_missing, opened, opened_farm
 from slavealloc.settings import Settings
 
@@ -98,10 +103,12 @@ def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: boo
             if rows and not force:  # since it was looked at
                 raise _not_empty(database.url, rows)
             if source is not None:
-                _load(connection, source, scrub=False)
+                loaded = _load(connection, source, scrub=False)
+                _record(run, connection, "dbinit", rows, loaded)
             elif rows:
                 bulk_queries.delete_all(connection)
                 bulk_queries.restore_templates(connection)
+                _record(run, connection, "dbinit --force", rows, {})
 
 
 def dump_database(run: Run, settings: Settings, file: Path | None) -> Result:
@@ -146,7 +153,8 @@ def load_database(run: Run, settings: Settings, file: Path, *, scrub: bool) -> R
             if rows := bulk_queries.count_rows(connection, TABLES):
                 raise _not_empty(database.url, rows)
             if not run.dry_run:
-                _load(connection, source, scrub=scrub)
+                loaded = _load(connection, source, scrub=scrub)
+                _record(run, connection, "dbload --scrub" if scrub else "dbload", {}, loaded)
     document = {
         "database": format_url(settings.database_url),
         "loaded": dict(loaded),
@@ -165,13 +173,25 @@ def _check_dump(source: DumpFile | None, url: URL) -> Counter[str]:
     return Counter(table.name for table, _ in rows)
 
 
-def _load(connection: Connection, source: DumpFile, *, scrub: bool) -> None:
-    """Put a dump's rows in the place of all that is there."""
+def _load(connection: Connection, source: DumpFile, *, scrub: bool) -> Counter[str]:
+    """Put a dump's rows in the place of all that is there; count them by table."""
     bulk_queries.delete_all(connection)
     rows = read_dump(source, backend=connection.dialect.name, scrub=scrub)
-    bulk_queries.insert_rows(connection, rows)
+    loaded = bulk_queries.insert_rows(connection, rows)
     bulk_queries.restore_templates(connection)
     bulk_queries.raise_sequences(connection)
+    return loaded
+
+
+def _record(
+    run: Run,
+    connection: Connection,
+    verb: str,
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+) -> None:
+    """Write one row of the audit for whole tables."""
+    write_audit(connection, find_operator(run), [sum_up_tables(verb, before, after)], None)
 
 
 def import_files(run: Run, settings: Settings, *, enable: bool, **files: Any) -> Result:
@@ -187,7 +207,11 @@ def import_files(run: Run, settings: Settings, *, enable: bool, **files: Any) ->
         refuse(find_dangling(rows, state))
         plan = plan_import(rows, state)
         if not run.dry_run:
+            before = watch(connection)
             bulk_queries.write_import(connection, plan, enabled=enable)
+            after = watch(connection)
+            changes = [find_changes(name, before[name], after[name]) for name in after]
+            write_audit(connection, find_operator(run), list(chain(*changes)), "dbimport")
     return _report(run, {**sum_up(plan), "dry_run": run.dry_run}, format_plan(plan))
 
 

@@ -240,9 +240,9 @@ class _Rows:
     def _check_unique(self, table: sa.Table, row: Mapping[str, Any]) -> None:
         for constraint in table.constraints:
             if isinstance(constraint, sa.UniqueConstraint):
-                value = tuple(row[column.name] for column in constraint.columns)
+                value = tuple((column.name, row[column.name]) for column in constraint.columns)
                 if (table.name, *value) in self._unique:
-                    raise _Refused(f'{table.name}: "{value[0]}" is there twice')
+                    raise _Refused(f'{table.name}: "{value[0][1]}" is there twice')
                 self._unique.add((table.name, *value))
 
 

@@ -24,7 +24,7 @@ WORKER = ("name", "enabled", "notes", "poolid", "locked_masterid", "current_mast
 LISTED_WORKER = (*WORKER, "pool", "current_master", "locked_master", "last_seen_at")
 MASTER = ("masterid", "nickname", "fqdn", "pb_port", "poolid", "enabled", "notes")
 LISTED_MASTER = (*MASTER, "pool", "live_slaves")
-HISTORY = ("at", "master", "reason", "host")
+HISTORY = ("kind", "at")
 # How the allocator's page begins where a worker gets no tac.
 REFUSALS = ("no allocation available", "error processing request")
 SAID_SHOWN = 200
@@ -90,7 +90,7 @@ class Server:
         return parse_row(answer, parse_answer(answer), MASTER)
 
     def read_history(self, name: str) -> list[Row]:
-        """Read where a worker was sent, newest first; raises BadInput as find_worker does."""
+        """Read what happened to a worker, newest first; raises BadInput as find_worker does."""
         self.find_worker(name)
         return parse_rows(self.ask("api/slaves", f"{name}/history", byname=1), HISTORY)
 
@@ -106,8 +106,9 @@ class Server:
                 raise BadInput(format_unknown(what, name, known))
 
     def edit_worker(self, name: str, edit: Row) -> None:
-        """Change fields of a worker."""
-        answer = self.ask("api/slaves", name, edit=edit, byname=1)
+        """Change fields of a worker; new notes are also why, in the record of changes."""
+        sent = {**edit, "why": edit["notes"]} if edit.get("notes") else edit
+        answer = self.ask("api/slaves", name, edit=sent, byname=1)
         if parse_answer(answer) != {"success": True}:
             raise not_ours(answer)
         log.info("%s: set %s", name, dict(edit))

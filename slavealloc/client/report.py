@@ -12,7 +12,7 @@ JUST_NOW_S = 5
 UNITS = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 WORKERS_HEAD = ("worker", "state", "pool", "master", "locked to", "last asked", "notes")
 MASTERS_HEAD = ("master", "address", "pool", "state", "live workers", "notes")
-HISTORY_HEAD = ("at", "master", "reason", "decided by")
+HISTORY_HEAD = ("at", "what", "why", "by")
 
 Row = Mapping[str, Any]
 
@@ -69,7 +69,30 @@ def tabulate_masters(rows: Iterable[Row]) -> list[Sequence[object]]:
 
 def tabulate_history(rows: Iterable[Row]) -> list[Sequence[object]]:
     """Arrange a worker's history below HISTORY_HEAD."""
-    return [(row["at"], row["master"] or "none", row["reason"], row["host"]) for row in rows]
+    return [
+        (row["at"], format_changes(row), shorten(row["why"]), row["who"])
+        if row["kind"] == "edit"
+        else (row["at"], f"→ {row['master'] or 'none'}", row["reason"], row["host"])
+        for row in rows
+    ]
+
+
+def format_changes(edit: Row) -> str:
+    """Say what an edit changed.
+
+    >>> format_changes({"action": "edit", "changes": {"notes": ["", "x"], "poolid": [1, 2]}})
+    'notes: none → "x"; poolid: 1 → 2'
+    """
+    if edit["action"] != "edit":
+        return "added" if edit["action"] == "add" else "deleted"
+    pairs = edit["changes"].items()
+    return "; ".join(f"{name}: {_format(old)} → {_format(new)}" for name, (old, new) in pairs)
+
+
+def _format(value: object) -> str:
+    if value in (None, ""):
+        return "none"
+    return f'"{shorten(value)}"' if isinstance(value, str) else str(value).lower()
 
 
 def format_state(enabled: bool) -> str:

@@ -227,11 +227,11 @@ def list_masters(run: Run, whom: Whom) -> Result:
 
 
 def show_history(run: Run, whom: Whom, slave: str) -> Result:
-    """List where a worker was sent, newest first."""
+    """List where a worker was sent and what was changed of it, newest first."""
     name = parse_name(slave)
     with reaching(run, whom) as server:
         rows = server.read_history(name)
-    none = f"{name} was never sent to a master"
+    none = f"{name} was never sent to a master, nor changed"
     return _show(run, rows, report.HISTORY_HEAD, report.tabulate_history(rows), none)
 
 

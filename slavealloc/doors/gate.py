@@ -152,7 +152,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request, visit = Request(scope, receive), Visit()
+        request = Request(scope, receive)
+        scope[VISIT] = Visit()  # a page that says what is wrong asks for it too
         try:
             visit = await self._visit(request)
         except Exception as err:  # noqa: BLE001 - each becomes an answer, and is logged there

@@ -1,6 +1,5 @@
 """The verbs about tokens, which work on the farm database directly."""
 
-import getpass
 import re
 from datetime import datetime
 
@@ -10,7 +9,8 @@ from farmhand.command import Result, Run
 from farmhand.errors import BadInput
 from farmhand.output import format_time, print_json, print_lines, print_table
 from slavealloc.doors import queries
-from slavealloc.doors.models import Action, Caller, Change, ListedToken, Scope, Stored
+from slavealloc.doors.models import Action, Change, ListedToken, Scope, Stored
+from slavealloc.doors.operators import find_operator
 from slavealloc.doors.tokens import digest_token, make_token
 from slavealloc.opening import opened_farm
 from slavealloc.settings import Settings
@@ -19,15 +19,6 @@ from slavealloc.settings import Settings
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 GOOD_FOR = {Scope.WRITE: "changes", Scope.MACHINE: "/gettac alone"}
 HEAD = ("name", "scope", "made", "last used", "revoked")
-
-
-def find_operator(run: Run) -> Caller:
-    """Say who runs this verb, as the audit names them: USER@HOST."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no such user here, and nothing in the environment
-        user = "unknown"
-    return Caller(name=f"{user}@{run.host.partition('/')[0]}"[:255])
 
 
 def add_token(run: Run, settings: Settings, name: str, *, machine: bool) -> Result:

@@ -1,78 +1,54 @@
 """The REST API for people and their tools, under /api as it always was and under /api/v1."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
-from sqlalchemy.engine import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
 from farmhand import __version__
-from farmhand.conflicts import retried
-from farmhand.errors import BadInput
 from slavealloc import queries
-from slavealloc.doors.bodies import read_body
-from slavealloc.doors.gate import require_caller, require_token
+from slavealloc.doors.gate import require_token
 from slavealloc.pages import make_pages, normalize_name
 from slavealloc.places import Places
 from slavealloc.replies import answer_json
+from slavealloc.rest import edits, jacuzzis
 from slavealloc.rest import queries as rest_queries
-from slavealloc.rest.edits import Author, Edit, edit_row
-from slavealloc.rest.queries import Row
-from slavealloc.rest.resources import RESOURCES, check_edit, parse_object
-from slavealloc.tac import Stamp, check_template
+from slavealloc.rest.asking import answer_row, answer_rows, find_row, find_table, transact
+from slavealloc.rest.edits import Missing
+from slavealloc.rest.history_queries import read_history
+from slavealloc.rest.list_queries import read_list
+from slavealloc.rest.resources import RESOURCES
+from slavealloc.rest.wanted import Wanted, parse_wanted
+from slavealloc.tac import Stamp
 
-FILTERS = ("environment", "purpose", "pool")
-BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
-Found = TypeVar("Found")
+V1 = "/api/v1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Api:
-    """The handlers; each runs its one transaction in a thread."""
+    """The handlers that only read; each runs its one transaction in a thread."""
 
     places: Places
     host: str
 
-    def routes(self) -> list[Route]:
-        """List the paths, below wherever they are mounted."""
-        return [
-            Route("/", self.show_help),
-            Route("/health", self.show_health),
-            Route("/gettac/{name}", self.preview_tac),
-            Route("/slaves/{key}/history", self.show_history),
-            Route("/{table}", self.list_rows),
-            Route("/{table}/{key}", self.show_row, methods=["GET"]),
-            Route("/{table}/{key}", self.edit_row, methods=["PUT"]),
-        ]
-
-    async def _transact(self, work: Callable[[Connection], Found]) -> Found:
-        @retried
-        def transaction() -> Found:
-            with self.places.database.begin() as connection:
-                return work(connection)
-
-        return await run_in_threadpool(transaction)
-
     async def show_help(self, _: Request) -> Response:
-        """GET /api/: what there is."""
-        tables = "".join(f'<li><a href="{name}">{name}</a></li>' for name in RESOURCES)
+        """GET /api/: what there is, for people."""
+        names = (*RESOURCES, "jacuzzis")
+        tables = "".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
         return HTMLResponse(HELP.replace("TABLES", tables))
 
     async def show_health(self, _: Request) -> Response:
         """GET /api/health: 200 as long as the database answers, 503 while it does not."""
-        masters = await self._transact(queries.read_masters)
+        masters = await transact(self.places.database, queries.read_masters)
         enabled = sum(master.enabled for master in masters.values())
         return answer_json({"status": "ok", "version": __version__, "enabled_masters": enabled})
 
     async def preview_tac(self, request: Request) -> Response:
         """GET /api/gettac/NAME: the tac a worker would get; nothing is recorded."""
-        if self.places.config.machines_need_token:  # it is the same page, password and all
+        if self.places.config.machines_need_token:
             require_token(request)
         name = normalize_name(request.path_params["name"])
         answers = await run_in_threadpool(self.places.preview, [name])
@@ -82,82 +58,64 @@ class Api:
         return answer_json({"success": True, "tac": page.text, "master": page.master})
 
     async def list_rows(self, request: Request) -> Response:
-        """GET /api/TABLE: all rows."""
-        table = _find_table(request)
-        if table == "slaves":
-            only = {name: request.query_params.getlist(name) for name in FILTERS}
-            enabled = _find_enabled(request)
-            return answer_json(
-                await self._transact(lambda c: rest_queries.read_slaves(c, only, enabled))
-            )
-        if table == "masters":
-            counted_s = self.places.config.counted_s
-            return answer_json(
-                await self._transact(lambda c: rest_queries.read_masters(c, counted_s=counted_s))
-            )
-        return answer_json(await self._transact(lambda c: rest_queries.read_list(c, table)))
+        """GET /api/TABLE: the rows of a table."""
+        table = find_table(request)
+        # Below /api, what an old client sends that we don't know is passed over, as it always was.
+        strict = request.scope["root_path"].endswith(V1)
+        wanted = parse_wanted(table, request.query_params.multi_items(), strict=strict)
+        counted_s = self.places.config.counted_s
+        found = await transact(
+            self.places.database, lambda c: read_list(c, table, wanted, counted_s=counted_s)
+        )
+        headers = {"x-total-count": str(found.total), **_link(request, wanted, found.total)}
+        return answer_rows(request, found.rows, headers)
 
     async def show_row(self, request: Request) -> Response:
-        """GET /api/TABLE/ID, or /api/TABLE/NAME?byname=1: one row, or {} and 404."""
-        table, row = _find_table(request), _find_row(request)
-        found = (
-            await self._transact(lambda c: rest_queries.read_row(c, table, row)) if row else None
-        )
-        return answer_json(found or {}, 200 if found else 404)
+        """GET /api/TABLE/ID: one row, or {} and 404."""
+        table = find_table(request)
+        try:
+            row = find_row(request, table)
+            version = await transact(
+                self.places.database, lambda c: edits.read_version(c, table, row)
+            )
+        except (HTTPException, Missing):
+            return answer_json({}, 404)
+        return answer_row(request, version)
 
     async def show_history(self, request: Request) -> Response:
-        """GET /api/slaves/ID/history: where a worker was sent, newest first."""
-        row = _find_row(request)
-        found = await self._transact(lambda c: rest_queries.read_history(c, row)) if row else None
+        """GET /api/slaves/ID/history: where a worker was sent, and what was changed of it."""
+        row = find_row(request, "slaves")
+        found = await transact(self.places.database, lambda c: read_history(c, row))
         if found is None:
             raise HTTPException(404, "there is no such worker")
         return answer_json(found)
 
-    async def edit_row(self, request: Request) -> Response:
-        """PUT /api/TABLE/ID: change the fields that the body names."""
-        author = Author(caller=require_caller(request))
-        table, row = _find_table(request), _find_row(request)
-        values = check_edit(table, parse_object(await read_body(request)))
-        if isinstance(values.get("template"), str):
-            _check_template(values["template"])
-        if row is None:
-            raise HTTPException(404, f"{table} has no row {request.path_params['key']!a}")
-        edit = Edit(row=row, values=values)
-        await self._transact(lambda c: edit_row(c, author, table, edit))
-        return answer_json({"success": True})
+    async def list_jacuzzis(self, request: Request) -> Response:
+        """GET /api/jacuzzis: the builders that are confined to workers, and to which."""
+        found = await transact(self.places.database, rest_queries.read_jacuzzis)
+        rows = [{"builder": builder, "machines": names} for builder, names in found.items()]
+        return answer_rows(request, rows)
+
+    async def show_jacuzzi(self, request: Request) -> Response:
+        """GET /api/jacuzzis/BUILDER: the workers that a builder is confined to."""
+        builder = request.path_params["builder"]
+        version = await transact(self.places.database, lambda c: jacuzzis.read_version(c, builder))
+        return answer_row(request, version)
 
 
-def _check_template(text: str) -> None:
-    try:
-        check_template(text)
-    except BadInput as err:
-        raise BadInput(f"template: {err}") from err
-
-
-def _find_table(request: Request) -> str:
-    table: str = request.path_params["table"]
-    if table not in RESOURCES:
-        raise HTTPException(404, f"there is no {table!a}; there are {', '.join(RESOURCES)}")
-    return table
-
-
-def _find_row(request: Request) -> Row | None:
-    """Read which row a path means; None for an id that no row can have."""
-    key: str = request.path_params["key"]
-    if request.query_params.get("byname", "0") not in {"0", "", "false"}:
-        return Row(key=key) if "\0" not in key else None
-    if key.isascii() and key.isdigit() and len(key) < 19:
-        return Row(key=int(key))
-    return None
-
-
-def _find_enabled(request: Request) -> bool | None:
-    asked = request.query_params.get("enabled")
-    if asked is None:
-        return None
-    if asked.lower() not in BOOLEANS:
-        raise HTTPException(400, "enabled: 1, 0, true or false")
-    return BOOLEANS[asked.lower()]
+def _link(request: Request, wanted: Wanted, total: int) -> dict[str, str]:
+    """Point to the parts of a list beside this one, as RFC 8288 has it."""
+    if wanted.limit is None:
+        return {}
+    last = max(0, total - 1) // wanted.limit * wanted.limit
+    places = {"first": 0, "last": last}
+    if wanted.offset:
+        places["prev"] = max(0, wanted.offset - wanted.limit)
+    if wanted.offset + wanted.limit < total:
+        places["next"] = wanted.offset + wanted.limit
+    urls = {rel: request.url.include_query_params(offset=at) for rel, at in places.items()}
+    links = [f'<{url.path}?{url.query}>; rel="{rel}"' for rel, url in urls.items()]
+    return {"link": ", ".join(links)}
 
 
 HELP = """<!doctype html><html lang="en"><meta charset="utf-8"><title>slavealloc</title>
@@ -165,10 +123,9 @@ HELP = """<!doctype html><html lang="en"><meta charset="utf-8"><title>slavealloc
 <p>Each table is JSON below its name, one row below its id, or below its name with
 <code>?byname=1</code>:</p>
 <ul>TABLES</ul>
-<p><code>PUT</code> to a row changes the fields that the body, a JSON object, has.
-<code>slaves</code> takes the filters <code>environment</code>, <code>purpose</code>,
-<code>pool</code> and <code>enabled</code>; <code>slaves/ID/history</code> says where a worker was
-sent.</p>
+<p>With a token, <code>PUT</code> to a row changes the fields that the body, a JSON object, has;
+<code>POST</code> to a table adds a row, <code>DELETE</code> deletes one. All of it is in
+<a href="openapi.json">openapi.json</a>.</p>
 <p><code>gettac/NAME</code> shows the <code>buildbot.tac</code> a worker would get and records
 nothing; machines ask <code>/gettac/NAME</code>, which records it.</p>
 </html>

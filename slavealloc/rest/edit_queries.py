@@ -11,6 +11,7 @@ from farmhand.tables.farm import (
     allocations,
     audit,
     distros,
+    jacuzzis,
     masters,
     pools,
     worker_passwords,
@@ -145,3 +146,17 @@ def delete_row(connection: Connection, resource: Resource, row_id: int) -> None:
         statement = workers.update().where(columns.current_master_id == row_id)
         connection.execute(statement.values(current_master_id=None))
     connection.execute(table.delete().where(table.c.id == row_id))
+
+
+def change_jacuzzi(
+    connection: Connection, builder: str, *, gone: Collection[int], new: Collection[int]
+) -> None:
+    """Take workers out of a builder's jacuzzi, and put others in."""
+    if gone:
+        columns = jacuzzis.c
+        connection.execute(
+            jacuzzis.delete().where(columns.builder == builder, columns.worker_id.in_(gone))
+        )
+    if new:
+        rows = [{"builder": builder, "worker_id": worker_id} for worker_id in new]
+        connection.execute(jacuzzis.insert(), rows)

@@ -1,13 +1,10 @@
 """What requests may say, as types that bodies are checked against and that OpenAPI shows; pure."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator, ConfigDict, Field, with_config
-from typing_extensions import (  # pydantic takes typing's TypedDict from Python 3.12 on
-    NotRequired,
-    TypedDict,
-)
+from typing_extensions import TypedDict  # pydantic takes typing's from Python 3.12 on
 
 FORM = ConfigDict(extra="forbid", strict=True)
 Id = Annotated[int, Field(ge=1, lt=2**63)]
@@ -99,6 +96,13 @@ class ManyEdits(TypedDict):
 
 
 @with_config(FORM)
+class Builder(TypedDict):
+    """A builder, by its name in Buildbot."""
+
+    builder: ShortText
+
+
+@with_config(FORM)
 class JacuzziEdit(TypedDict):
     """All the workers that a builder is confined to."""
 
@@ -183,3 +187,10 @@ class RowQuery(TypedDict, total=False):
     """Whether the path has a row's name instead of its id."""
 
     byname: Switch
+
+
+@with_config(FORM)
+class Deletion(RowQuery, total=False):
+    """Which row is to go, and why."""
+
+    why: Notes

@@ -79,10 +79,10 @@ def _where(
         holds = _switch(name, shown, counted_s)
         where.append(holds if so else sa.not_(holds))
     if wanted.search:
-        texts = [shown[field] for field in (resource.name_field, "notes") if field in shown]
+        columns = [shown[name] for name in shown if name in {resource.name_field, "notes"}]
         part = wanted.search.lower()
         where.append(
-            sa.or_(*(sa.func.lower(text).contains(part, autoescape=True) for text in texts))
+            sa.or_(*(sa.func.lower(text).contains(part, autoescape=True) for text in columns))
         )
     return where
 

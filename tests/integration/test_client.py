@@ -255,14 +255,18 @@ def test_masters_are_listed_with_how_many_they_serve(ask: Ask, allocator: Alloca
 
 
 def test_history_says_where_and_why_and_who_decided(ask: Ask, allocator: Allocator) -> None:
-    assert ask("history", "bld-14").out == "bld-14 was never sent to a master\n"
+    assert ask("history", "bld-14").out == "bld-14 was never sent to a master, nor changed\n"
     allocator.gettac("bld-14")
-    ask("disable", "bld-14")
+    ask("disable", "bld-14", "-m", "bug 5: disk")
     allocator.gettac("bld-14")
     head, *rows = ask("history", "bld-14").out.strip().splitlines()
-    assert head.split() == ["at", "master", "reason", "decided", "by"]
-    assert [row.split()[2] for row in rows] == ["disabled", "chosen"]
-    assert rows[0].split()[1] == "none"
+    assert head.split() == ["at", "what", "why", "by"]
+    assert [row.split()[1:4] for row in (rows[0], rows[2])] == [
+        ["→", "none", "disabled"],
+        ["→", "bm1", "chosen"],
+    ]
+    assert 'enabled: true → false; notes: none → "bug 5: disk"' in rows[1]
+    assert rows[1].endswith(f"bug 5: disk  {allocator.token_name}")
 
 
 @pytest.mark.parametrize(
@@ -279,9 +283,10 @@ def test_every_key_of_json_is_documented_and_no_other(
     ask: Ask, verb: str, args: tuple[str, ...]
 ) -> None:
     ask("gettac", "bld-15")
+    ask("notes", "bld-15", "-m", f"before {verb}")
     said = ask(verb, *args, "--json").json
     section = (
         MANUAL.read_text("utf-8").partition(f"## `slavealloc {verb}`")[2].partition("\n## ")[0]
     )
-    keys = set(said[0] if isinstance(said, list) else said)
+    keys = set().union(*said) if isinstance(said, list) else set(said)
     assert keys == set(re.findall(r'"(\w+)"', section))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from farmhand.db import FarmDb
 from farmhand.errors import BadInput, Unavailable
-from farmhand.tables.farm import workers
+from farmhand.tables.farm import audit, workers
 from farmhand.tables.records import schema_info
 from farmhand.upgrades import newest_revision
 from slavealloc.bulk import queries as bulk_queries
@@ -25,6 +25,7 @@ from tests.bulk_farm import (
     load,
     make_dump,
     make_run,
+    make_token,
     make_worker,
     opened,
     rows_of,
@@ -156,6 +157,18 @@ def test_scrubbing_changes_every_password_and_nothing_else(
     for new, old in zip(passwords, ["s3cret", " other "], strict=True):
         text = text.replace(json.dumps(new), json.dumps(old))
     assert is_small_farm(text.encode())
+
+
+@only_sqlite
+def test_a_copy_for_staging_has_no_tokens_and_says_who_loaded_it(url: str, tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(make_dump([*small_farm()[:-1], ("tokens", make_token(1, "d"))]))
+    load(url, tmp_path / "t", scrub=True)
+    assert count(url, "tokens") == 0
+    with opened(url) as engine, engine.connect() as connection:
+        row = connection.execute(sa.select(audit)).one()
+    assert (row.table_name, row.row_name, row.action) == ("database", "dbload --scrub", "edit")
+    assert row.who.endswith("@h")
+    assert json.loads(row.changes)["workers"] == [0, 2]
 
 
 def test_loading_that_only_shows_writes_nothing(

@@ -162,6 +162,32 @@ def test_a_jacuzzi_is_replaced_and_others_stay(url: str, tmp_path: Path) -> None
     ]
 
 
+@only_sqlite
+def test_each_row_that_an_import_changes_is_in_the_audit(url: str, tmp_path: Path) -> None:
+    import_all(url)
+    first = rows_of(dump(url, tmp_path), "audit")
+    assert {row["action"] for row in first} == {"add"}
+    assert "build-scl3/*" in [row["row_name"] for row in first]
+    Path("passwords.csv").write_text("pool,distro,password\nbuild-scl3,*,distinctive\n")
+    Path("w.csv").write_text("name,pool,notes\nbld-linux64-001,tests-scl3,bug 7\n")
+    Path("j.csv").write_text("builder,worker\nl10n,bld-linux64-001\n")
+    import_some(url, password_data=Path("passwords.csv"), slave_data=Path("w.csv"))
+    import_some(url, jacuzzi_data=Path("j.csv"))
+    taken = dump(url, tmp_path)
+    pools = {row["name"]: row["id"] for row in rows_of(taken, "pools")}
+    moved = {"pool_id": [pools["build-scl3"], pools["tests-scl3"]]}
+    ids = {row["name"]: row["id"] for row in rows_of(taken, "workers")}
+    served = {"builder": [None, "l10n"], "worker_id": [None, ids["bld-linux64-001"]]}
+    later = rows_of(taken, "audit")[len(first) :]
+    assert all(row["who"].endswith("@h") and row["why"] == "dbimport" for row in later)
+    found = {row["table_name"]: (row["row_name"], json.loads(row["changes"])) for row in later}
+    assert found == {
+        "workers": ("bld-linux64-001", {**moved, "notes": [None, "bug 7"]}),
+        "worker_passwords": ("build-scl3/*", {"password": ["(hidden)", "(hidden)"]}),
+        "jacuzzis": ("l10n", served),
+    }
+
+
 @pytest.mark.parametrize(
     ("file", "line", "message"),
     [

@@ -13,6 +13,12 @@
     }
   });
 
+  // htmx changes the address without a new page: a login leads back to what is shown then.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-login]");
+    if (link) link.href = `/ui/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  });
+
   const boxesOf = (form) => [...document.querySelectorAll(`input[type=checkbox][name=id][form=${form}]`)];
   let last = null;
 
@@ -54,10 +60,10 @@
   });
 
   document.addEventListener("submit", (event) => {
-    const form = event.target;
-    const said = document.querySelector(`[data-chosen=${form.id || "none"}]`);
-    const all = document.querySelector(`input[name=all][form=${form.id || "none"}]`);
-    if (said && !boxesOf(form.id).some((box) => box.checked) && !(all && all.checked)) {
+    const form = event.target.getAttribute("id"); // .id would be the checkboxes of that name
+    const said = form && document.querySelector(`[data-chosen=${form}]`);
+    const all = form && document.querySelector(`input[name=all][form=${form}]`);
+    if (said && !boxesOf(form).some((box) => box.checked) && !(all && all.checked)) {
       event.preventDefault();
       said.textContent = "Select a worker first";
     }

@@ -115,6 +115,15 @@ def test_a_lock_warns_of_a_disabled_master_and_of_another_pool() -> None:
     assert find_obstacles(worker, {**master, "enabled": True, "poolid": 1}) == []
 
 
-def test_history_says_none_where_there_was_no_master() -> None:
-    row = {"at": "2026-03-04T12:00:00Z", "master": None, "reason": "disabled", "host": "a/1/b"}
-    assert tabulate_history([row]) == [("2026-03-04T12:00:00Z", "none", "disabled", "a/1/b")]
+def test_history_says_where_a_worker_was_sent_and_what_was_changed_of_it() -> None:
+    at = "2026-03-04T12:00:00Z"
+    sent = {"kind": "allocation", "at": at, "master": None, "reason": "disabled", "host": "a/1/b"}
+    edit = {"kind": "edit", "at": at, "who": "jane", "action": "edit", "why": "bug 1\ndisk"}
+    changes = {"enabled": [True, False], "notes": [None, "x"]}
+    edited = {**edit, "changes": changes}
+    added = {**edited, "action": "add", "why": None}
+    assert tabulate_history([sent, edited, added]) == [
+        (at, "→ none", "disabled", "a/1/b"),
+        (at, 'enabled: true → false; notes: none → "x"', "bug 1 disk", "jane"),
+        (at, "added", "", "jane"),
+    ]
