@@ -24,7 +24,7 @@ def get_page(app: Any, path: str) -> tuple[int, str]:
 
 async def _get(app: Any, path: str) -> tuple[int, str]:
     path, _, query = path.partition("?")
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "http_version": "1.1",
         "method": "GET",

@@ -1,7 +1,6 @@
 """What the pages read, on each kind of database: no password, and ever as many queries."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -55,7 +54,7 @@ def filled(migrated: sa.Engine) -> sa.Engine:
 
 
 @pytest.fixture(scope="module")
-def app(filled: sa.Engine) -> Iterator[Any]:
+def app(filled: sa.Engine) -> Any:
     return make_pages_app(filled)
 
 
