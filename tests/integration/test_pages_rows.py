@@ -2,16 +2,27 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.accessibility import tab_to
-from tests.browsers import Watch
-from tests.site_lives import FIXED, LOCKED, edit, live_a_while
+from tests.accessibility import find_barriers, find_faint_texts, tab_to
+from tests.browsers import Watch, watch
+from tests.site_lives import FIXED, LOCKED, OFF, edit, live_a_while
 from tests.sites import BROKEN, BUG_URL, WHO, PagesOfFarm, log_in, running_pages
 
 pytestmark = pytest.mark.integration
+EVERY_PAGE = (
+    "",
+    f"workers/{OFF}?edit=notes",
+    f"workers/{LOCKED}",
+    "masters",
+    "masters/bm2?edit=pool_id",
+    "silos",
+    "jacuzzis",
+    "changes",
+)
 AGO = r"(just now|\d+ s ago)"
 
 
@@ -191,3 +202,17 @@ def test_a_master_is_drained_and_what_that_breaks_is_said(site: PagesOfFarm, pag
     expect(page.locator(".verdict")).to_contain_text(
         "it would get nothing: it is locked to master bm2, which is disabled: bug 99"
     )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_can_be_read_by_everybody(
+    site: PagesOfFarm, chromium: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    with chromium.new_context(color_scheme=scheme) as context:
+        page = context.new_page()
+        seen = watch(page)
+        log_in(page, site)
+        for path in EVERY_PAGE:
+            page.goto(site.url(f"/ui/{path}"))
+            assert (path, find_barriers(page), find_faint_texts(page)) == (path, [], [])
+        assert seen.complaints == []
