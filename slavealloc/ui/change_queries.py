@@ -18,6 +18,9 @@ TABLES = (
     *sorted(set(SILO_REFERENCES.values())),
     "tac_templates",
     "worker_passwords",
+    "jacuzzis",
+    "tokens",
+    "database",
 )
 
 

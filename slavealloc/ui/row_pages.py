@@ -40,10 +40,11 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """A row, and what its history was read of."""
+    """A row, its latest edits, and those that its history is made of."""
 
     version: Version
     names: Names
+    latest: list[Edit]
     edits: list[Edit]
 
 
@@ -62,19 +63,25 @@ def find_version(connection: Connection, table: str, name: str) -> Version:
     try:
         return edits.read_version(connection, RESOURCE_OF[table], Row(key=name))
     except edits.Missing as err:
-        word = rows.RESOURCE_WORDS[table]
+        word = rows.WORDS[table]
         raise HTTPException(404, f"no {word} is called {name[:100]!a}") from err
 
 
 def read_row(connection: Connection, table: str, name: str, asked: Asked) -> Found:
     """Read a row and its edits."""
     version = find_version(connection, table, name)
+
+    def read(before: datetime | None) -> list[Edit]:
+        return change_queries.read_row_edits(
+            connection, table, version.id, before=before, most=ENTRIES_SHOWN + 1
+        )
+
+    latest = read(None)
     return Found(
         version=version,
         names=read_names(connection),
-        edits=change_queries.read_row_edits(
-            connection, table, version.id, before=asked.before, most=ENTRIES_SHOWN + 1
-        ),
+        latest=latest,
+        edits=read(asked.before) if asked.before else latest,
     )
 
 
@@ -86,7 +93,7 @@ def make_row_view(
     values = rows.values_of(table, version)
     history = make_history(found.edits, allocations, found.names, values)
     shown = history[:ENTRIES_SHOWN]
-    edited = [make_edit_entry(each, found.names, values) for each in found.edits]
+    latest = [make_edit_entry(each, found.names, values) for each in found.latest]
     return RowView(
         table=table,
         name=version.name,
@@ -97,8 +104,8 @@ def make_row_view(
         seen=rows.write_seen(values),
         fields=rows.show_fields(table, values, found.names, opened=asked.opened, draft=asked.draft),
         draft=asked.draft,
-        last=edited[0] if edited and asked.before is None else None,
-        off=None if values["enabled"] else find_off(edited),
+        last=latest[0] if latest else None,
+        off=None if values["enabled"] else find_off(latest),
         history=shown,
         older=shown[-1].at if len(history) > ENTRIES_SHOWN else None,
     )
@@ -153,7 +160,7 @@ class RowForm:
         names, last = await self.site.transact(read)
         view = {
             "table": self.table,
-            "word": rows.RESOURCE_WORDS[self.table],
+            "word": rows.WORDS[self.table],
             "name": now.name,
             "path": request.url.path,
             "compared": rows.show_differences(self.table, found, form, names),

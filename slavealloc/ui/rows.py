@@ -11,7 +11,6 @@ from slavealloc.rest.versions import Version
 from slavealloc.ui.conflict import Difference
 from slavealloc.ui.fields import (
     FIELDS,
-    RESOURCE_OF,
     Field,
     Names,
     Option,
@@ -24,6 +23,7 @@ from slavealloc.ui.history import Entry
 
 # What a form sends besides the row's fields.
 ETAG, SEEN, WHY, CHOICE = "etag", "seen", "why", "choice."
+WORDS = {"workers": "worker", "masters": "master"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +155,4 @@ def name_field(table: str, message: str) -> str:
 def check_why(table: str, edit: Values, why: str) -> None:
     """Refuse to disable without a reason; raises BadInput."""
     if edit.get("enabled") is False and not why:
-        raise BadInput(f"say why this {RESOURCE_WORDS[table]} is disabled: others will ask")
-
-
-RESOURCE_WORDS = {table: table.removesuffix("s") for table in RESOURCE_OF}
+        raise BadInput(f"say why this {WORDS[table]} is disabled: others will ask")

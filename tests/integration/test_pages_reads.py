@@ -1,13 +1,14 @@
 """What the pages read, on each kind of database: no password, and ever as many queries."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from farmhand.tables import farm
-from slavealloc.doors.models import Caller, Change
+from slavealloc.doors.models import Action, Caller, Change
 from slavealloc.doors.queries import write_audit
 from tests.site_calls import get_page, make_pages_app
 from tests.site_lives import BUILDER, FIXED, LONELY, OFF, add_past
@@ -24,6 +25,7 @@ PAGES = (
     "/ui/changes",
 )
 WORKERS = 60
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +158,49 @@ def _noter(queries: list[str]) -> Any:
         queries.append(statement)
 
     return note
+
+
+PAST: tuple[tuple[Action, str], ...] = (
+    ("edit", "bo"),
+    ("delete", "bo"),
+    ("add", "ana"),
+    ("edit", "ana"),
+)
+
+
+def id_of(connection: sa.Connection, name: str) -> int:
+    found = connection.scalar(sa.select(farm.workers.c.id).where(farm.workers.c.name == name))
+    return int(found or 0)
+
+
+def test_older_history_is_a_link_away(app: Any, filled: sa.Engine) -> None:
+    name = "tst-linux64-0001"
+    with filled.begin() as connection:
+        row = {"worker_id": id_of(connection, name), "reason": "chosen", "host": "manager1"}
+        rows = [
+            {**row, "at": NOON + timedelta(minutes=n), "master_id": 7 + n % 2} for n in range(35)
+        ]
+        connection.execute(farm.allocations.insert(), rows)
+    _, newest = get_page(app, f"/ui/workers/{name}")
+    (older,) = re.findall(r'href="(\S+before=\S+)#history"', newest)
+    _, oldest = get_page(app, older)
+    assert (newest.count("sent to"), oldest.count("sent to")) == (30, 5)
+    assert "before=" not in oldest
+
+
+def test_history_is_not_an_older_row_s_that_had_the_same_id(app: Any, filled: sa.Engine) -> None:
+    name = "tst-linux64-0002"
+    with filled.begin() as connection:
+        row_id = id_of(connection, name)
+        for action, who in PAST:
+            changed = Change(
+                table="workers",
+                row_id=row_id,
+                row_name=name,
+                action=action,
+                changes={"basedir": ("a", "b")},
+            )
+            write_audit(connection, Caller(name=who), [changed], None)
+    said = words_of(app, f"/ui/workers/{name}")
+    assert "ana added" in said
+    assert "bo" not in said.split("What happened to it")[1].split()
