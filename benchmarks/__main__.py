@@ -4,7 +4,17 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from benchmarks import gettac, launch, pending, runner, scan, startup, stop_idle, whole_farm
+from benchmarks import (
+    gettac,
+    launch,
+    pages,
+    pending,
+    runner,
+    scan,
+    startup,
+    stop_idle,
+    whole_farm,
+)
 
 
 def main() -> None:
@@ -17,6 +27,8 @@ def main() -> None:
     count = gettac.WORKERS // 10 if "quick" in sys.argv else gettac.WORKERS
     print(f"## {count:,} workers ask for their tac (`python -m benchmarks.gettac`)\n")
     print_markdown(gettac.HEAD.split("|"), gettac.table(count))
+    print(f"## A list of {pages.WORKERS:,} workers in Chromium (`python -m benchmarks.pages`)\n")
+    print_markdown(pages.HEAD, pages.table())
     print("## Launching, two regions, 100 ms a call (`benchmarks/launch.py`)\n")
     print_markdown(launch.HEAD, launch.table(quick="quick" in sys.argv))
     print("## stop-idle, one run, two regions (`benchmarks/stop_idle.py`)\n")

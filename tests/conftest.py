@@ -118,6 +118,12 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[services.DatabaseServ
 
 
 @pytest.fixture(scope="session")
+def nginx_installed(request: pytest.FixtureRequest) -> None:
+    """Whoever runs an nginx needs one."""
+    _require(request, "nginx")
+
+
+@pytest.fixture(scope="session")
 def _ec2_process() -> Iterator[Ec2Server]:
     with running_ec2_server() as server:
         yield server

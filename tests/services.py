@@ -24,11 +24,13 @@ PROGRAMS = {
     "mariadb": ("mariadbd",),
     "postgresql": ("initdb", "postgres"),
     "chromium": ("chromium",),
+    "nginx": ("nginx",),
 }
 PACKAGES = {  # Debian's
     "mariadb": "mariadb-server-core",
     "postgresql": "postgresql",
     "chromium": "chromium",
+    "nginx": "nginx-light",
 }
 
 
@@ -213,6 +215,7 @@ def _unprivileged_user() -> str:
 
 
 def find_program(name: str) -> str | None:
+    """Find a program, also where only root looks for it."""
     places = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
     places += map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
     return shutil.which(name, path=os.pathsep.join(places))

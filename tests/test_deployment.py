@@ -132,6 +132,14 @@ def test_every_command_line_parses(instance: str) -> None:
     assert why_not_a_command(line) is None
 
 
+def test_staging_may_run_the_next_release_and_is_else_the_same() -> None:
+    path = CRON / "systemd/slavealloc@staging.service.d/version.conf"
+    nothing, line = read_unit(path)["Service"]["ExecStart"]
+    assert nothing == ""  # or both would be started
+    (usual,) = read_unit(SERVER)["Service"]["ExecStart"]
+    assert line == usual.replace("/opt/farmhand/", "/opt/farmhand-next/")
+
+
 @pytest.mark.parametrize("unit", [SERVER, RUNNER], ids=lambda path: path.name)
 def test_every_unit_has_what_a_service_needs(unit: Path) -> None:
     sections = read_unit(unit)
@@ -274,7 +282,11 @@ def find(block: Block, *name: str) -> Iterator[tuple[list[str], Block]]:
 
 
 (CONFIGURATION,) = [parse_nginx(path) for path in NGINX]
-SERVERS = dict(zip(PORTS, [block for _, block in find(CONFIGURATION, "server")], strict=True))
+ALL_SERVERS = [block for _, block in find(CONFIGURATION, "server")]
+SERVERS = dict(zip(PORTS, ALL_SERVERS[:2], strict=True))
+WITHOUT_TLS = dict(zip(PORTS, ALL_SERVERS[2:], strict=True))
+PATHS = ("/api/", "/gettac/", "/v1/", "/ui/")
+ONLY = ("/", "/api", "/ui", "/login", "/logout", "/metrics")
 
 
 def where_it_goes(server: Block, location: list[str]) -> list[str]:
@@ -288,11 +300,29 @@ def where_it_goes(server: Block, location: list[str]) -> list[str]:
 @pytest.mark.parametrize("instance", PORTS)
 @pytest.mark.parametrize(
     "location",
-    [["=", "/"], ["=", "/api"], ["/api/"], ["/gettac/"], ["/v1/"], ["=", "/metrics"]],
+    [*([path] for path in PATHS), *(["=", path] for path in ONLY)],
     ids=" ".join,
 )
 def test_every_path_goes_to_the_instance_s_port(instance: str, location: list[str]) -> None:
     assert where_it_goes(SERVERS[instance], location) == [f"127.0.0.1:{PORTS[instance]}"]
+
+
+@pytest.mark.parametrize("instance", PORTS)
+def test_without_tls_only_machines_are_let_in(instance: str) -> None:
+    server = WITHOUT_TLS[instance]
+    assert where_it_goes(server, ["/gettac/"]) == [f"127.0.0.1:{PORTS[instance]}"]
+    passed = {
+        words[0] for words, block in find(server, "location") if list(find(block, "proxy_pass"))
+    }
+    assert passed == {"/gettac/", "/v1/"}
+    assert list(find(server, "server_name")) == list(find(SERVERS[instance], "server_name"))
+
+
+@pytest.mark.parametrize("instance", PORTS)
+def test_the_service_hears_how_it_was_asked(instance: str) -> None:
+    forwarded = [words for words, _ in find(SERVERS[instance], "proxy_set_header")]
+    assert ["X-Forwarded-Proto", "$scheme"] in forwarded
+    assert ["Host", "$http_host"] in forwarded
 
 
 @pytest.mark.parametrize("instance", PORTS)

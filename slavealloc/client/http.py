@@ -12,8 +12,8 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 from urllib3.exceptions import LocationParseError
 
-from farmhand.errors import BadInput, FarmError, Unavailable
-from slavealloc.client.report import Row, format_unknown
+from farmhand.errors import BadInput, FarmError, Locked, Unavailable
+from slavealloc.client.report import Row, format_conflict, format_unknown
 from slavealloc.runslave.page import MARKER
 from slavealloc.runslave.settings import hide_user
 
@@ -41,6 +41,16 @@ class Answer:
     url: str
     status: int
     text: str
+    etag: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """Fields to change in the version of a row that was read, and why."""
+
+    fields: Row
+    etag: str | None
+    why: str | None = None
 
 
 class Bearer(AuthBase):
@@ -71,11 +81,15 @@ class Server:
 
     def find_worker(self, name: str) -> Row:
         """Read a worker; raises BadInput with near names where there is none."""
+        return self.find_version(name)[0]
+
+    def find_version(self, name: str) -> tuple[Row, str | None]:
+        """Read a worker, and the tag that an edit of it is to show; raises as find_worker does."""
         answer = self.ask("api/slaves", name, byname=1)
         if answer.status == requests.codes.not_found:
             names = [row["name"] for row in self.read_rows("slaves", ("name",))]
             raise BadInput(format_unknown("worker", name, names))
-        return parse_row(answer, parse_answer(answer), WORKER)
+        return parse_row(answer, parse_answer(answer), WORKER), answer.etag
 
     def find_master(self, nickname: str) -> Row:
         """Read a master; raises BadInput with near names where there is none."""
@@ -105,13 +119,15 @@ class Server:
             if name not in known:
                 raise BadInput(format_unknown(what, name, known))
 
-    def edit_worker(self, name: str, edit: Row) -> None:
-        """Change fields of a worker; new notes are also why, in the record of changes."""
-        sent = {**edit, "why": edit["notes"]} if edit.get("notes") else edit
-        answer = self.ask("api/slaves", name, edit=sent, byname=1)
+    def edit_worker(self, name: str, edit: Edit) -> None:
+        """Change fields of a worker; raises Locked where somebody else did meanwhile."""
+        answer = self.ask("api/slaves", name, edit=edit, byname=1)
+        if answer.status == requests.codes.precondition_failed:
+            now = parse_row(answer, parse_json(answer)["row"], WORKER)
+            raise Locked(format_conflict(name, edit.fields, now))
         if parse_answer(answer) != {"success": True}:
             raise not_ours(answer)
-        log.info("%s: set %s", name, dict(edit))
+        log.info("%s: set %s", name, dict(edit.fields))
 
     def preview_tac(self, name: str) -> tuple[str, Row | None]:
         """Read the tac a worker would get, and its master unless it is disabled; raises Refused."""
@@ -138,7 +154,7 @@ class Server:
         path: str,
         name: str,
         *,
-        edit: Row | None = None,
+        edit: Edit | None = None,
         shows_token: bool = False,
         **query: Any,
     ) -> Answer:
@@ -154,7 +170,8 @@ class Server:
                 "GET" if edit is None else "PUT",
                 url,
                 params=query,
-                json=edit,
+                json=None if edit is None else {**edit.fields, "why": edit.why},
+                headers={"If-Match": edit.etag} if edit and edit.etag else None,
                 auth=None if shown_token is None else Bearer(shown_token),
                 timeout=timeout_s,
                 allow_redirects=False,
@@ -167,7 +184,8 @@ class Server:
         if response.is_redirect:
             where = hide_user(response.headers["location"])
             raise Unavailable(f"{shown}: redirects to {where}: give the right address with -A")
-        return Answer(url=shown, status=response.status_code, text=response.text)
+        etag = response.headers.get("etag")
+        return Answer(url=shown, status=response.status_code, text=response.text, etag=etag)
 
 
 def _explain(err: Exception) -> str:

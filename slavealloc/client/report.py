@@ -1,5 +1,6 @@
 """How the verbs that ask the server tell what they found and did; pure."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -155,6 +156,16 @@ def format_unknown(what: str, name: str, known: Iterable[str]) -> str:
     near = " or ".join(f'"{each}"' for each in get_close_matches(name, list(known), n=NEAR_SHOWN))
     hint = f"; did you mean {near}?" if near else ""
     return f'no {what} is called "{name}"{hint}'
+
+
+def format_conflict(name: str, wanted: Row, now: Row) -> str:
+    """Say that somebody else changed a worker, and what it has now where it was to change.
+
+    >>> format_conflict("w1", {"notes": "bug 2"}, {"notes": "bug 1", "enabled": True})
+    'w1 was changed meanwhile, so nothing is written; now it has notes: "bug 1"'
+    """
+    shown = ", ".join(f"{field}: {json.dumps(now[field])}" for field in wanted)
+    return f"{name} was changed meanwhile, so nothing is written; now it has {shown}"
 
 
 def find_obstacles(worker: Row, master: Row) -> list[str]:

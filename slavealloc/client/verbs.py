@@ -12,7 +12,7 @@ from farmhand.command import Result, Run
 from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
 from farmhand.output import print_json, print_lines, print_table, print_text
 from slavealloc.client import report
-from slavealloc.client.http import LISTED_MASTER, LISTED_WORKER, Refused, Server
+from slavealloc.client.http import LISTED_MASTER, LISTED_WORKER, Edit, Refused, Server
 from slavealloc.client.reaching import reaching
 from slavealloc.client.report import Given, Row
 from slavealloc.client.whom import Whom
@@ -118,43 +118,46 @@ def lock_worker(run: Run, whom: Whom, slave: str, master: str) -> Result:
     """Send a worker to a master from its next start on; raises BadInput for unknown names."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        worker, target = server.find_worker(name), server.find_master(master)
+        (worker, etag), target = server.find_version(name), server.find_master(master)
         for warning in report.find_obstacles(worker, target):
             log.warning("%s", warning)
-        return _move_lock(run, server, worker, target)
+        return _move_lock(run, server, (worker, etag), target)
 
 
 def unlock_worker(run: Run, whom: Whom, slave: str) -> Result:
     """Let a worker go to any master again; raises BadInput if it was not locked."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        worker = server.find_worker(name)
+        worker, etag = server.find_version(name)
         if worker["locked_masterid"] is None:
             raise BadInput(f"{name} is not locked")
-        return _move_lock(run, server, worker, None)
+        return _move_lock(run, server, (worker, etag), None)
 
 
-def _move_lock(run: Run, server: Server, worker: Row, target: Row | None) -> Result:
+def _move_lock(
+    run: Run, server: Server, version: tuple[Row, str | None], target: Row | None
+) -> Result:
+    worker, etag = version
     name, locked_id = worker["name"], worker["locked_masterid"]
     target_id = target["masterid"] if target else None
     before = None if locked_id is None else server.read_master(locked_id)["nickname"]
     after = target["nickname"] if target else None
-    edit = {"locked_masterid": target_id} if target_id != locked_id else {}
+    fields = {"locked_masterid": target_id} if target_id != locked_id else {}
     document = {"slave": name, "locked_master": after, "previous_locked_master": before}
     line = report.format_lock(name, before, after, dry_run=run.dry_run)
-    return _apply(run, server, document, edit, line)
+    return _apply(run, server, document, Edit(fields=fields, etag=etag), line)
 
 
 def set_enabled(run: Run, whom: Whom, slave: str, *, enabled: bool, note: str | None) -> Result:
     """Enable or disable a worker; a note replaces its notes, also where the state stays."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        worker = server.find_worker(name)
+        worker, etag = server.find_version(name)
         was_enabled = bool(worker["enabled"])
         before = worker["notes"] or None
         after = before if note is None else note or None
-        edit: dict[str, object] = {"enabled": enabled} if enabled != was_enabled else {}
-        edit |= {"notes": after} if after != before else {}
+        fields: dict[str, object] = {"enabled": enabled} if enabled != was_enabled else {}
+        fields |= {"notes": after} if after != before else {}
         document = {
             "slave": name,
             "enabled": enabled,
@@ -164,6 +167,7 @@ def set_enabled(run: Run, whom: Whom, slave: str, *, enabled: bool, note: str | 
         }
         state = report.format_enabled(name, before=was_enabled, after=enabled, dry_run=run.dry_run)
         notes = report.format_notes(before, after, dry_run=run.dry_run)
+        edit = Edit(fields=fields, etag=etag, why=note)
         return _apply(run, server, document, edit, f"{state}; {notes}")
 
 
@@ -171,24 +175,26 @@ def set_notes(run: Run, whom: Whom, slave: str, note: str) -> Result:
     """Replace a worker's notes; an empty note removes them."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        before, after = server.find_worker(name)["notes"] or None, note or None
-        edit = {"notes": after} if after != before else {}
+        worker, etag = server.find_version(name)
+        before, after = worker["notes"] or None, note or None
+        fields = {"notes": after} if after != before else {}
+        edit = Edit(fields=fields, etag=etag, why=note)
         document = {"slave": name, "notes": after, "previous_notes": before}
         line = f"{name}: {report.format_notes(before, after, dry_run=run.dry_run)}"
         return _apply(run, server, document, edit, line)
 
 
 def _apply(
-    run: Run, server: Server, document: Mapping[str, object], edit: Row, line: str
+    run: Run, server: Server, document: Mapping[str, object], edit: Edit, line: str
 ) -> Result:
     """Change a worker, if there is something to change and this is no dry run, and say so."""
-    if edit and not run.dry_run:
+    if edit.fields and not run.dry_run:
         server.edit_worker(str(document["slave"]), edit)
     if run.json:
-        print_json({**document, "changed": bool(edit), "dry_run": run.dry_run})
+        print_json({**document, "changed": bool(edit.fields), "dry_run": run.dry_run})
     elif run.speaks:
         print_lines([line])
-    return Result(summary={"changed": len(edit)})
+    return Result(summary={"changed": len(edit.fields)})
 
 
 # Verbs that read

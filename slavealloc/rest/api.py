@@ -16,15 +16,20 @@ from slavealloc.places import Places
 from slavealloc.replies import answer_json
 from slavealloc.rest import edits, jacuzzis
 from slavealloc.rest import queries as rest_queries
-from slavealloc.rest.asking import answer_row, answer_rows, find_row, find_table, transact
+from slavealloc.rest.asking import (
+    answer_row,
+    answer_rows,
+    find_row,
+    find_table,
+    is_strict,
+    transact,
+)
 from slavealloc.rest.edits import Missing
 from slavealloc.rest.history_queries import read_history
 from slavealloc.rest.list_queries import read_list
 from slavealloc.rest.resources import RESOURCES
 from slavealloc.rest.wanted import Wanted, parse_wanted
 from slavealloc.tac import Stamp
-
-V1 = "/api/v1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +65,8 @@ class Api:
     async def list_rows(self, request: Request) -> Response:
         """GET /api/TABLE: the rows of a table."""
         table = find_table(request)
-        # Below /api, what an old client sends that we don't know is passed over, as it always was.
-        strict = request.scope["root_path"].endswith(V1)
-        wanted = parse_wanted(table, request.query_params.multi_items(), strict=strict)
+        query = request.query_params.multi_items()
+        wanted = parse_wanted(table, query, strict=is_strict(request))
         counted_s = self.places.config.counted_s
         found = await transact(
             self.places.database, lambda c: read_list(c, table, wanted, counted_s=counted_s)

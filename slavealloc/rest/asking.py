@@ -16,7 +16,7 @@ from farmhand.errors import BadInput
 from slavealloc.doors.gate import require_caller
 from slavealloc.replies import Json
 from slavealloc.rest.edits import Author
-from slavealloc.rest.forms import Reason
+from slavealloc.rest.forms import Reason, RowQuery
 from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import RESOURCES, check_form
 from slavealloc.rest.versions import Version, digest
@@ -38,6 +38,11 @@ async def transact(database: FarmDb, work: Callable[[Connection], Found]) -> Fou
     return await run_in_threadpool(transaction)
 
 
+def is_strict(request: Request) -> bool:
+    """Say whether this is no old client's: those are below /api alone, and may send anything."""
+    return bool(request.scope["root_path"].endswith("/v1"))
+
+
 def find_table(request: Request) -> str:
     """Read which table a path means; raises HTTPException 404."""
     table: str = request.path_params["table"]
@@ -46,10 +51,16 @@ def find_table(request: Request) -> str:
     return table
 
 
-def find_row(request: Request, table: str) -> Row:
-    """Read which row a path means; raises HTTPException 404 for an id that no row can have."""
+def find_row(request: Request, table: str, form: Any = RowQuery) -> Row:
+    """Read which row a path means; `form` is what may stand behind the question mark.
+
+    Raises HTTPException 404 for an id that no row can have, and BadInput.
+    """
     key: str = request.path_params["key"]
-    if request.query_params.get("byname", "0") not in {"0", "", "false"}:
+    byname = request.query_params.get("byname", "0")
+    if is_strict(request):
+        check_form(form, request.query_params)
+    if byname.lower() not in {"0", "", "false"}:
         return Row(key=key)
     if key.isascii() and key.isdigit() and len(key) < 19:
         return Row(key=int(key))

@@ -20,7 +20,7 @@ from slavealloc.rest.asking import (
     find_table,
     transact,
 )
-from slavealloc.rest.forms import JacuzziEdit, ManyEdits
+from slavealloc.rest.forms import Deletion, JacuzziEdit, ManyEdits
 from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import check_add, check_edit, check_form, parse_object
 
@@ -40,9 +40,9 @@ class Changes:
         table = find_table(request)
         row = find_row(request, table)
         sent = parse_object(await read_body(request))
-        author = find_author(request, sent.pop("why", None))
-        values, etag = check_edit(table, sent), find_condition(request)
-        edit = edits.Edit(row=row, values=values, etag=etag)
+        why = sent.pop("why", None)
+        edit = edits.Edit(row=row, values=check_edit(table, sent), etag=find_condition(request))
+        author = find_author(request, why)
         version = await transact(self.database, lambda c: edits.edit_row(c, author, table, edit))
         answer = answer_json({"success": True})
         answer.headers["etag"] = answer_row(request, version).headers["etag"]
@@ -77,7 +77,7 @@ class Changes:
         """DELETE /api/TABLE/ID: delete a row that nothing refers to."""
         author = find_author(request, request.query_params.get("why"))
         table = find_table(request)
-        row, etag = find_row(request, table), find_condition(request)
+        row, etag = find_row(request, table, Deletion), find_condition(request)
         await transact(self.database, lambda c: edits.delete_row(c, author, table, row, etag))
         return Response(status_code=204)
 

@@ -99,7 +99,7 @@ def find_users(connection: Connection, resource: Resource, row_id: int) -> list[
             if key.parent is workers.c.current_master_id:
                 where &= workers.c.enabled
             used += _name_users(connection, key.parent, where)
-    return used
+    return sorted(used)
 
 
 def _name_users(

@@ -90,7 +90,7 @@ class Reason(TypedDict, total=False):
 class ManyEdits(TypedDict):
     """Rows that all get the same, all or none of them."""
 
-    names: Annotated[list[ShortText], Field(min_length=1, max_length=10_000)]
+    names: Annotated[list[ShortText], Field(min_length=1, max_length=2_000)]
     set: dict[str, Any]
     why: NotRequired[Notes | None]
 
@@ -106,7 +106,7 @@ class Builder(TypedDict):
 class JacuzziEdit(TypedDict):
     """All the workers that a builder is confined to."""
 
-    machines: Annotated[list[ShortText], Field(min_length=1, max_length=10_000)]
+    machines: Annotated[list[ShortText], Field(min_length=1, max_length=2_000)]
     why: NotRequired[Notes | None]
 
 

@@ -77,7 +77,7 @@ def _parameters(operation: Operation, path: str, shapes: Shapes) -> list[dict[st
             schema = {"enum": [sign + each for each in shapes.sorts for sign in ("", "-")]}
         found.append({"name": name, "in": "query", "required": False, "schema": schema})
     if operation.conditional:
-        schema = {"type": "string"}
+        schema = {"type": "string", "pattern": r'^(\*|(W/)?"[^"]*")$'}
         parameter = {"name": "If-Match", "in": "header", "required": False, "schema": schema}
         found.append({**parameter, "description": IF_MATCH})
     return found

@@ -56,12 +56,13 @@ class Operation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Path:
+class Methods:
     """An endpoint that knows all methods of its path, so that a 405 can name them."""
 
     handlers: Mapping[str, Handler]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse a method there is not."""
         request = Request(scope, receive)
         handle = self.handlers.get("GET" if request.method == "HEAD" else request.method)
         if handle is None:
@@ -75,4 +76,4 @@ def make_routes(operations: Sequence[Operation]) -> list[Route]:
     paths: dict[str, dict[str, Handler]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method] = operation.handle
-    return [Route(path, _Path(handlers=handlers)) for path, handlers in paths.items()]
+    return [Route(path, Methods(handlers=handlers)) for path, handlers in paths.items()]

@@ -266,7 +266,7 @@ def test_history_says_where_and_why_and_who_decided(ask: Ask, allocator: Allocat
         ["→", "bm1", "chosen"],
     ]
     assert 'enabled: true → false; notes: none → "bug 5: disk"' in rows[1]
-    assert rows[1].endswith(f"bug 5: disk  {allocator.token_name}")
+    assert rows[1].rstrip().endswith(f"bug 5: disk  {allocator.token_name}")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def test_dump_and_load_is_identity(engine: sa.Engine, rows: Rows) -> None:
         insert_rows(connection, read_dump(file, backend="sqlite"))
         restore_templates(connection)
         again = b"".join(format_dump(Header(farm="prod", taken_at=NOON), read_all(connection)))
-        assert sum(count_rows(connection, TABLES).values()) == len(rows) - len(SHIPPED_NAMES)
+        counted = [name for name, _ in rows if name != "audit"]
+        assert sum(count_rows(connection, TABLES).values()) == len(counted) - len(SHIPPED_NAMES)
     assert body(again) == body(dump)
     assert again == dump

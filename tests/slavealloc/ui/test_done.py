@@ -51,7 +51,7 @@ def test_undo_brings_back_what_is_still_so_and_leaves_the_rest() -> None:
         make_changed(5, changes=both),
         make_changed(6, action="add"),
     ]
-    now = {
+    now: dict[int, dict[str, Any]] = {
         1: {"enabled": False},
         2: {"enabled": True},
         4: {"enabled": False, "notes": "new"},
