@@ -14,7 +14,8 @@ from slavealloc.tac import FIELDS, SHIPPED
 from tests.manual import DOCS, first_words, quoted_words, read_sections, read_table
 
 SECTIONS = read_sections(DOCS / "slavealloc.md")
-REST = SECTIONS["What is below /api?"]
+API = read_sections(DOCS / "slavealloc-api.md")
+REST = API["Which tables and fields?"]
 FORMS = {
     "--slave-data": WORKERS,
     "--master-data": MASTERS,
@@ -34,6 +35,32 @@ def test_every_field_that_can_be_set_is_documented_and_no_other(resource: str) -
     settable = set(RESOURCES[resource].edit.__annotations__)
     assert documented == settable - {"template"}
     assert ("template" in settable) == ("`template`" in rest_row(resource)[1])
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_every_filter_is_documented(resource: str) -> None:
+    rows = read_table(API["How do I find some of the rows?"])
+    documented = {
+        word
+        for names, _, tables in rows
+        if f"`{resource}`" in tables or tables == "all" or "all but" in tables
+        for word in quoted_words(names)
+    }
+    query = set(RESOURCES[resource].query.__annotations__)
+    assert query <= documented
+    assert documented <= query | ({"search"} if resource == "slave_passwords" else set())
+
+
+def test_every_path_is_documented() -> None:
+    documented = " ".join(row[0] for row in read_table(API["What is there?"]))
+    for path in ("/TABLE", "/TABLE/ID", "/slaves/ID/history", "/jacuzzis", "/jacuzzis/BUILDER"):
+        assert path in documented
+    for path in ("/allocations", "/gettac/NAME", "/health"):
+        assert path in documented
+
+
+def test_every_outcome_of_an_allocation_is_documented() -> None:
+    assert set(Outcome) <= set(quoted_words(API["How do I get places as JSON?"]))
 
 
 @pytest.mark.parametrize("resource", RESOURCES)

@@ -123,7 +123,8 @@ class Server:
         """Change fields of a worker; raises Locked where somebody else did meanwhile."""
         answer = self.ask("api/slaves", name, edit=edit, byname=1)
         if answer.status == requests.codes.precondition_failed:
-            now = parse_row(answer, parse_json(answer)["row"], WORKER)
+            refusal = parse_row(answer, parse_json(answer), ("row",))
+            now = parse_row(answer, refusal["row"], edit.fields)
             raise Locked(format_conflict(name, edit.fields, now))
         if parse_answer(answer) != {"success": True}:
             raise not_ours(answer)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import CliRunner
 
 from slavealloc.cli import main
@@ -164,6 +165,32 @@ def test_a_change_that_was_not_confirmed_is_an_error() -> None:
         done = ask(bad, "disable", "w1", "-v")
     assert (done.code, done.out) == (4, "")
     assert bad.asked[1].startswith("PUT /api/slaves/w1?byname=1 ")
+
+
+def test_a_change_meanwhile_is_shown_and_not_overwritten(allocator: Allocator) -> None:
+    """Our own writer comes between the verb's reading and its writing."""
+    read = allocator.get("/api/slaves/w1?byname=1")
+    allocator.put("/api/slaves/w1?byname=1", {"notes": "theirs"})
+    stale = make_reply(read.content, etag=read.headers["etag"])
+    refused = requests.put(
+        f"{allocator.url}/api/slaves/w1?byname=1",
+        json={"notes": "ours"},
+        headers=allocator.authorization() | {"If-Match": read.headers["etag"]},
+        timeout=30,
+    )
+    conflict = make_reply(refused.content, status="412 Precondition Failed")
+    with running_bad_allocator(stale, conflict) as bad:
+        done = ask(bad, "notes", "w1", "-m", "ours", "-v")
+    assert (done.code, done.out) == (75, "")
+    assert 'w1 was changed meanwhile, so nothing is written; now it has notes: "theirs"' in done.err
+    assert f"\nif-match: {read.headers['etag']}" in bad.asked[1].lower()
+    allocator.put("/api/slaves/w1?byname=1", {"notes": "found"})
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"row": []}', b'{"row": {"name": "w1"}}'])
+def test_a_conflict_that_shows_no_worker_is_none_of_ours(body: bytes) -> None:
+    with running_bad_allocator(make_reply(WORKER), make_reply(body, status="412 No")) as bad:
+        assert ask(bad, "notes", "w1", "-m", "ours").code == 4
 
 
 def test_user_and_password_of_the_address_are_sent_and_not_shown(tmp_path: Path) -> None:
