@@ -43,7 +43,7 @@ class FarmPages:
         config = self.site.places.config
 
         def read(connection: Connection) -> dict[str, Any]:
-            _, since = farm_queries.read_since(connection, counted_s=config.counted_s)
+            since = farm_queries.read_since(connection, counted_s=config.counted_s)
             names = read_names(connection)
             rules = queries.read_rules(connection, default_template=config.default_template)
             loads = farm_queries.read_master_loads(connection, since=since)
@@ -79,7 +79,7 @@ class FarmPages:
         counted_s = self.site.places.config.counted_s
 
         def read(connection: Connection) -> object:
-            _, since = farm_queries.read_since(connection, counted_s=counted_s)
+            since = farm_queries.read_since(connection, counted_s=counted_s)
             counts = farm_queries.read_counts(connection, since=since)
             return make_pivot(counts, read_names(connection))
 
@@ -91,7 +91,7 @@ class FarmPages:
         part, after = _ask(request, "q"), _ask(request, "after")
 
         def read(connection: Connection) -> dict[str, Any]:
-            _, since = farm_queries.read_since(connection, counted_s=counted_s)
+            since = farm_queries.read_since(connection, counted_s=counted_s)
             builders = farm_queries.read_builders(
                 connection, part=part, after=after, most=BUILDERS_SHOWN + 1
             )

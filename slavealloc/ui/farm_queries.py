@@ -17,10 +17,9 @@ SWITCHED_OFF = '%"enabled": [true, false]%'
 LIVE, SILENT, DISABLED = "live", "silent", "disabled"
 
 
-def read_since(connection: Connection, *, counted_s: float) -> tuple[datetime, datetime]:
-    """Read the database's clock, and since when a worker must have asked to be counted."""
-    now = queries.read_turn(connection).now
-    return now, now - timedelta(seconds=counted_s)
+def read_since(connection: Connection, *, counted_s: float) -> datetime:
+    """Read, by the database's clock, since when a worker must have asked to be counted."""
+    return queries.read_turn(connection).now - timedelta(seconds=counted_s)
 
 
 def _state(since: datetime) -> sa.ColumnElement[str]:

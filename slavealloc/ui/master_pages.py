@@ -38,7 +38,7 @@ class MasterPages:
         counted_s = self.site.places.config.counted_s
 
         def read(connection: Connection) -> dict[str, Any]:
-            _, since = farm_queries.read_since(connection, counted_s=counted_s)
+            since = farm_queries.read_since(connection, counted_s=counted_s)
             loads = farm_queries.read_master_loads(connection, since=since)
             return {
                 "masters": sorted(loads, key=lambda load: load.enabled),
@@ -57,7 +57,7 @@ class MasterPages:
 
         def read(connection: Connection) -> dict[str, Any]:
             found = row_pages.read_row(connection, TABLE, nickname, asked)
-            _, since = farm_queries.read_since(connection, counted_s=counted_s)
+            since = farm_queries.read_since(connection, counted_s=counted_s)
             loads = farm_queries.read_master_loads(connection, since=since)
             return {
                 "row": row_pages.make_row_view(TABLE, found, asked, []),

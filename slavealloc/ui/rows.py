@@ -86,7 +86,7 @@ def values_of(table: str, version: Version) -> dict[str, Stored]:
 
 def write_seen(values: Values) -> str:
     """Say what a form was opened on, so that it can be compared later."""
-    return json.dumps(dict(values))
+    return json.dumps(dict(values), ensure_ascii=False)
 
 
 def read_seen(said: str) -> dict[str, Stored]:
