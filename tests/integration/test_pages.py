@@ -40,7 +40,7 @@ def test_a_page_that_is_not_there_says_so_as_a_page(
 
 def test_a_file_is_kept_for_ever_under_its_own_digest_only(site: PagesOfFarm, page: Page) -> None:
     page.goto(site.url("/ui/login"))
-    path = page.locator("link[rel=stylesheet]").get_attribute("href") or ""
+    path = page.locator("link[rel=stylesheet]").first.get_attribute("href") or ""
     own = site.allocator.get(path)
     other = site.allocator.get("/ui/static/0123456789ab/page.css")
     assert own.headers["content-type"] == "text/css; charset=utf-8"
