@@ -13,7 +13,7 @@ from runner.tasks import natural_key
 from runner.worker_config import NOT_NEGATIVE, POSITIVE, WorkerSettings
 
 NUMBERS = ("max_time", "sleep_time", "retry_jitter", "grace")
-RUNNER_NUMBERS = (*NUMBERS, "halt_interval", "round_interval", "hook_time")
+RUNNER_NUMBERS = (*NUMBERS, "halt_interval", "round_interval", "hook_time", "reboot_s")
 # An option of a task's section that is nearly one of these is a mistake; all others are its own.
 MISSPELLED = ("max_time", "max_tries", "sleep_time", "retry_jitter", "interpreter", "depends_on")
 NEAR = 0.85

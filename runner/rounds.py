@@ -40,6 +40,7 @@ def run_round(scene: Scene, tasks: Divided) -> Step:
             seconds=round(seconds, 3),
             result=step.move.word,
             reason=step.why,
+            cause=step.cause,
             tasks=tuple(scene.done),
         )
     )
