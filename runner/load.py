@@ -42,15 +42,19 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> RunnerSettin
     return read_ini(path).settings
 
 
-def load_worker_settings(path: Path | None, environ: Mapping[str, str]) -> WorkerSettings:
-    """Load the settings of `runner worker`; raises BadInput."""
+def load_worker(
+    path: Path | None, environ: Mapping[str, str]
+) -> tuple[RunnerSettings, WorkerSettings]:
+    """Load the runner's settings and those of `runner worker`; raises BadInput."""
     if path is None:
-        return WorkerSettings()
+        return RunnerSettings(), WorkerSettings()
     if path.suffix not in YAML:
-        return read_ini(path).worker
-    data = _ask_another(path, environ)["worker"]
+        original = read_ini(path)
+        return original.settings, original.worker
+    section = _ask_another(path, environ)
+    data = section["worker"]
     basedir = data["basedir"]
-    return WorkerSettings(
+    return from_json(section), WorkerSettings(
         **{
             **data,
             "basedir": Path(basedir) if basedir is not None else None,

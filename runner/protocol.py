@@ -57,6 +57,15 @@ def parse_said(line: str) -> tuple[str, str] | None:
     return (found[1], found[2].rstrip()) if found else None
 
 
+def format_said(kind: str, text: object) -> str:
+    """Format such a line.
+
+    >>> parse_said(format_said("connected_s", 2.5))
+    ('connected_s', '2.5')
+    """
+    return f"@runner {kind} {text}"
+
+
 def name_reason(text: str) -> str:
     """Return the name that a reason begins with; empty where it has none.
 

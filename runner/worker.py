@@ -3,11 +3,15 @@
 import logging
 import time
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from farmhand.command import Result, Run
 from farmhand.output import print_json, print_lines
 from farmhand.state import exclusive
+from runner.metadata import Metadata
+from runner.notices import watching
+from runner.protocol import format_said
 from runner.stops import Stops, listening
 from runner.worker_config import WorkerSettings
 from runner.worker_decide import Reason, judge_run, judge_start, name_end
@@ -24,16 +28,23 @@ LOCK = "runner-worker"
 WATCH_S = 1.0  # while it works; its log and its process are looked at that often
 
 
-def run_worker(run: Run, settings: WorkerSettings) -> Result:
+def run_worker(run: Run, settings: WorkerSettings, metadata: Metadata | None = None) -> Result:
     """Live one worker's life; the exit code is the task's, by what happened.
 
-    A worker of this machine that runs already is watched and stopped like one of our own. Raises
-    LockHeld while another `runner worker` watches it, BadInput for what no retry mends.
+    A worker of this machine that runs already is watched and stopped like one of our own. Where
+    there is `metadata`, it is asked whether EC2 takes this machine away.
+
+    Raises LockHeld while another `runner worker` watches it, BadInput for what no retry mends.
     """
     with listening() as asked:
         if run.dry_run:
             return show_plan(run, ask_basedir(run, settings, asked))
-        ending = live(run, settings, asked)
+        with watching(metadata, settings, asked) as watcher:
+            ending = live(run, settings, asked)
+        if watcher and (notice := watcher.notice):
+            reason = f"{notice.name}: {notice.words}"
+            ending = replace(ending, outcome=Outcome.TAKEN, detail=notice.words, reason=reason)
+    tell_runner(run, ending)
     code = task_code(ending.outcome, settings.when_idle)
     words = f"{ending.outcome}: {ending.detail}" if ending.detail else str(ending.outcome)
     level = logging.INFO if ending.outcome in HEALTHY else logging.ERROR
@@ -45,6 +56,14 @@ def run_worker(run: Run, settings: WorkerSettings) -> Result:
     elif run.speaks:
         print_lines([words])
     return Result(exit_code=code, summary=summary)
+
+
+def tell_runner(run: Run, ending: Ending) -> None:
+    """Say to the runner that has started us what it records."""
+    if "RUNNER_CONFIG_CMD" not in run.environ:
+        return
+    told = {"reason": ending.reason or None, "connected_s": ending.connected_s}
+    print_lines([format_said(kind, text) for kind, text in told.items() if text is not None])
 
 
 def show_plan(run: Run, basedir: Path | None) -> Result:
@@ -114,11 +133,12 @@ def start(run: Run, settings: WorkerSettings, basedir: Path) -> Watch | Ending:
 
 def attend(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending:
     """Stay with a worker until its process is gone."""
-    already = watch.log.builds
+    already, adopted = watch.log.builds, watch.log.started
     with closing(watch):
         ending = wait_ready(watch, settings, asked) or work(watch, settings, asked)
     builds = watch.log.builds - already
-    return Ending(outcome=ending.outcome, detail=ending.detail, builds=builds)
+    connected_s = None if adopted else watch.connected_s
+    return replace(ending, builds=builds, connected_s=connected_s)
 
 
 def wait_ready(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending | None:
@@ -130,9 +150,11 @@ def wait_ready(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending |
         outcome = judge_start(watch.log, alive=alive, late=waited_s >= settings.ready_within_s)
         if watch.log.connected and alive:
             pid = watch.process.pid if watch.process else 0
-            log.info("the worker, process %d, is connected after %.1f s", pid, waited_s)
+            took_s = time.monotonic() - watch.begun
+            log.info("the worker, process %d, is connected after %.1f s", pid, took_s)
+            watch.connected_s = round(took_s, 3)
             return None
-        if asked.count:
+        if asked.asked:
             stop_worker(watch, settings, asked)
             return Ending(outcome=Outcome.ASKED_TO_END, detail="before it was connected")
         if outcome is not None:
@@ -160,7 +182,7 @@ def work(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending:
     if reason is Reason.LOST:
         watch.log_tail()
         return Ending(outcome=Outcome.LOST, detail=f"for {settings.lost_for_s:g} s")
-    if asked.count:
+    if asked.asked:
         return Ending(outcome=Outcome.ASKED_TO_END, detail="by force" if forced else "")
     outcome = name_end(watch.log, asked=not gone, killed=forced)
     if outcome not in HEALTHY:
@@ -173,14 +195,14 @@ def wait_reason(watch: Watch, settings: WorkerSettings, asked: Stops) -> Reason:
     begun = time.monotonic()
     log.info("it works until %s", describe_limits(settings))
     while watch.update():
-        if asked.count:
+        if asked.asked:
             return Reason.ASKED
         ran_s = time.monotonic() - begun
         reason = judge_run(watch.log, settings, ran_s=ran_s, lost_s=watch.lost_s())
         if reason is not None:
             return reason
         watch.wait(asked, WATCH_S)
-    return Reason.ASKED if asked.count else Reason.GONE
+    return Reason.ASKED if asked.asked else Reason.GONE
 
 
 def describe_limits(settings: WorkerSettings) -> str:

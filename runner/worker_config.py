@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from farmhand.validation import Problem
 
-POSITIVE = ("ready_within_s", "stop_within_s", "kill_grace_s", "lost_for_s", "idle_wait_s")
-NOT_NEGATIVE = ("run_for_s", "builds", "idle_jitter_s")
+POSITIVE = (
+    "ready_within_s",
+    "stop_within_s",
+    "kill_grace_s",
+    "lost_for_s",
+    "idle_wait_s",
+    "notice_poll_s",
+)
+NOT_NEGATIVE = ("run_for_s", "builds", "idle_jitter_s", "notice_margin_s")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +33,10 @@ class WorkerSettings:
     `when_idle` says what a worker without a master does: ask again after `idle_wait_s` and up to
     `idle_jitter_s` more, or end with that task code. `pass_env` names variables the worker gets
     although they look like secrets; `*` at the end of a name stands for anything.
+
+    On EC2, unless `notices` is false, the metadata service is asked each `notice_poll_s` whether
+    this machine is taken away, or, with `heed_rebalance`, may soon be. A build is ended
+    `notice_margin_s` before that, so that post-flight can run.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -46,6 +57,10 @@ class WorkerSettings:
     idle_wait_s: float = 600
     idle_jitter_s: float = 120
     pass_env: tuple[str, ...] = ()
+    notices: bool = True
+    heed_rebalance: bool = True
+    notice_poll_s: float = 5
+    notice_margin_s: float = 30
 
     def find_problems(self) -> Iterator[Problem]:
         """Say which values make no sense."""

@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     NOT_READY = "never ready, though its master's port answers"
     LOST = "lost its master for long"
     DIED = "ended unasked"
+    TAKEN = "stopped, as this machine is taken away"
 
 
 CODES = MappingProxyType(
@@ -41,6 +42,7 @@ CODES = MappingProxyType(
         Outcome.NOT_READY: 16,
         Outcome.LOST: 17,
         Outcome.DIED: 18,
+        Outcome.TAKEN: TaskCode.HALT,
     }
 )
 IDLE_CODES = MappingProxyType(
@@ -52,16 +54,24 @@ IDLE_CODES = MappingProxyType(
         "exit": TaskCode.EXIT,
     }
 )
-HEALTHY = frozenset({Outcome.STOPPED, Outcome.LEFT, Outcome.ASKED_TO_END, Outcome.IDLE})
+HEALTHY = frozenset(
+    {Outcome.STOPPED, Outcome.LEFT, Outcome.ASKED_TO_END, Outcome.IDLE, Outcome.TAKEN}
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """The end of one worker's life; `builds` had begun since we watch it."""
+    """The end of one worker's life; `builds` had begun since we watch it.
+
+    `connected_s` is what it took to be connected, None of one that was not, or was adopted.
+    `reason` is what its runner halts for, where it has a name.
+    """
 
     outcome: Outcome
     detail: str = ""
     builds: int = 0
+    connected_s: float | None = None
+    reason: str = ""
 
 
 def task_code(outcome: Outcome, when_idle: str) -> int:

@@ -28,6 +28,8 @@ class Watch:
         self.process: WorkerProcess | None = None
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.lost_at: float | None = None
+        self.begun = time.monotonic()
+        self.connected_s: float | None = None
         self.follower = Follower(basedir / LOG_FILE)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from runner.metadata import ENDPOINT
 from tests.ec2_control import Ec2Server, name_of
 from tests.machine_image import MachineImage, boot_environ, relocate, write_script
 from tests.machine_metadata import ADDRESS, MetadataServer, running_metadata
@@ -67,7 +68,7 @@ class Machine:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", str(INIT), str(script)],
                 cwd=root,
-                env=boot_environ(root),
+                env={**boot_environ(root), ENDPOINT: metadata_url},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

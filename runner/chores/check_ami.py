@@ -17,7 +17,7 @@ from farmhand.errors import BadInput, Unavailable
 from runner.chores.frame import Call, Outcome, Plan, log
 from runner.chores.settings import CheckAmi
 from runner.chores.wishes import Wish, write_wish
-from runner.metadata import Metadata, NoMetadata, is_on_ec2
+from runner.metadata import Metadata, NoMetadata, find_url, is_on_ec2
 from runner.protocol import TaskCode
 
 TYPE_TAG = "moz-type"
@@ -74,7 +74,7 @@ def plan(call: Call, settings: CheckAmi) -> Plan:
 
 def read_own(call: Call, settings: CheckAmi) -> Own:
     """Ask the metadata service; raises NoMetadata, and BadInput where the type is unknown."""
-    metadata = Metadata(url=call.runner.metadata_url)
+    metadata = Metadata(url=find_url(call.runner.metadata_url, call.run.environ))
     instance_type = settings.instance_type or call.run.environ.get("FARMHAND_INSTANCE_TYPE")
     instance_type = instance_type or metadata.read(f"tags/instance/{TYPE_TAG}")
     if not instance_type:
