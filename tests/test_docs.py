@@ -172,7 +172,7 @@ def test_every_example_is_of_a_kind_that_a_test_loads(
 ) -> None:
     kinds = {"farmhand.yml", "watch_pending.cfg", "aws-secrets.json.example"}
     kinds |= set(originals_example.instance_types)
-    kinds |= {"workers.csv", "masters.csv", "passwords.csv"}
+    kinds |= {"workers.csv", "masters.csv", "passwords.csv", "machine-requirements.txt"}
     kinds |= {"runner.cfg", "README", "halt.sh", *(task.path.name for task in example_tasks())}
     assert [p for p in all_configs() if p.name not in kinds and not is_template(p)] == []
 
