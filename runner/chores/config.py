@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from runner.chores.settings import CheckAmi, Halt
+from runner.chores.repo_settings import Checkout, UpdateSharedRepos
+from runner.chores.settings import CheckAmi, Halt, PostFlight, Puppet, RestartServices
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +15,11 @@ class Chores:
     __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     check_ami: CheckAmi = field(default_factory=CheckAmi)
+    puppet: Puppet = field(default_factory=Puppet)
+    checkout: Checkout = field(default_factory=Checkout)
+    update_shared_repos: UpdateSharedRepos = field(default_factory=UpdateSharedRepos)
+    post_flight: PostFlight = field(default_factory=PostFlight)
+    restart_services: RestartServices = field(default_factory=RestartServices)
     halt: Halt = field(default_factory=Halt)
 
 
