@@ -75,5 +75,25 @@ def worker(run: Run) -> Result:
     return run_worker(run, load_worker_settings(path, run.environ))
 
 
+@farm_command(main, "chore", command="runner", changes=True, deadline_s=math.inf)
+@click.option("--yes", is_flag=True, help="Do it by hand, where only the runner may: halt.")
+@click.argument("name")
+def chore(run: Run, name: str, *, yes: bool) -> Result:
+    """Do one of the tasks that come with the runner, as a file of its task directory does.
+
+    \b
+    Examples:
+      runner chore check_ami --dry-run
+      runner chore halt --yes
+
+    \b
+    Exit codes are a task's: 0 go on, 2 halt, 3 exit, others: try again. By hand also 2 wrong
+    options or configuration, 75 another one is at work.
+    """
+    from runner.chores.frame import run_chore
+
+    return run_chore(run, name, yes=yes)
+
+
 if __name__ == "__main__":
     main()

@@ -4,10 +4,12 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from farmhand.config_file import find_config
 from farmhand.errors import BadInput
+from runner.chores.config import Chores, find_problems
+from runner.chores.kinds import build, nest
 from runner.originals import read_ini
 from runner.settings import RunnerSettings, from_json
 from runner.worker_config import WorkerSettings
@@ -20,6 +22,12 @@ def find_file(option: Path | None, environ: Mapping[str, str]) -> Path | None:
     """Choose the file, as an absolute path: tasks that ask us may stand elsewhere."""
     path = find_config(option, environ)
     return path.absolute() if path is not None else None
+
+
+def find_file_of_task(option: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Choose the file for what the runner has started: the runner's own, unless an option says."""
+    _, named, ours = environ.get("RUNNER_CONFIG_CMD", "").partition(" -c ")
+    return Path(ours) if named and option is None else find_file(option, environ)
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> RunnerSettings:
@@ -49,6 +57,25 @@ def load_worker_settings(path: Path | None, environ: Mapping[str, str]) -> Worke
             "pass_env": tuple(data["pass_env"]),
         }
     )
+
+
+def load_chore(
+    path: Path | None, name: str, environ: Mapping[str, str]
+) -> tuple[RunnerSettings, Any]:
+    """Load the runner's settings and those of one chore; raises BadInput."""
+    kind = get_type_hints(Chores)[name]
+    if path is None:
+        return RunnerSettings(), kind()
+    if path.suffix in YAML:
+        data = _ask_another(path, environ)
+        where = f"{path}: runner.chores.{name}"
+        return from_json(data), build(kind, data["chores"][name], where)
+    settings = read_ini(path).settings
+    where = f"{path}: [{name}]"
+    chore = build(kind, nest(settings.sections.get(name, {})), where)
+    for _, message in find_problems(chore):
+        raise BadInput(f"{where}: {message}")
+    return settings, chore
 
 
 def _ask_another(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:

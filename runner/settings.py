@@ -75,6 +75,7 @@ class RunnerSettings:
     task_hook: str | None = None
     hook_time: Seconds = 60
     output_limit: Bytes = 1_000_000
+    metadata_url: str = "http://169.254.169.254"
     env: Mapping[str, str] = field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
     tasks: Mapping[str, TaskSettings] = field(default_factory=dict)

@@ -260,7 +260,7 @@ HELPS = [
     *(f"slavealloc.cli {verb} --help" for verb in ("serve", "dbimport", "gettac")),
     "slavealloc.runslave --help",
     "runner.cli --help",
-    *(f"runner.cli {verb} --help" for verb in ("run", "status", "worker")),
+    *(f"runner.cli {verb} --help" for verb in ("run", "status", "worker", "chore")),
     "scanner.cli --help",
     *(f"scanner.cli {verb} --help" for verb in ("scan", "build add", "daemon list")),
     "farmhand.cli --help",

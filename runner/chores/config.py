@@ -1,0 +1,26 @@
+"""The settings of every chore, by its name; pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from runner.chores.settings import CheckAmi, Halt
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chores:
+    """What each chore is told; a field's name is the chore's."""
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
+
+    check_ami: CheckAmi = field(default_factory=CheckAmi)
+    halt: Halt = field(default_factory=Halt)
+
+
+NAMES = tuple(each.name for each in fields(Chores))
+
+
+def find_problems(settings: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Say which values of a chore don't go together: a path below it, and a message."""
+    if hasattr(settings, "find_problems"):
+        yield from settings.find_problems()
