@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from runner.chores.disk_settings import Cleanup, Clobber, PurgeBuilds
 from runner.chores.settings import CheckAmi, Halt
+from runner.chores.strays_settings import CleanSlate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +16,10 @@ class Chores:
     __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     check_ami: CheckAmi = field(default_factory=CheckAmi)
+    cleanslate: CleanSlate = field(default_factory=CleanSlate)
+    cleanup: Cleanup = field(default_factory=Cleanup)
+    clobber: Clobber = field(default_factory=Clobber)
+    purge_builds: PurgeBuilds = field(default_factory=PurgeBuilds)
     halt: Halt = field(default_factory=Halt)
 
 
