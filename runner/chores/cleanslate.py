@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from farmhand.errors import BadInput
 from runner.chores.ending import end_processes
 from runner.chores.frame import Call, Outcome, Plan
 from runner.chores.purge_builds import CODES
@@ -20,7 +21,9 @@ STRAYS = "strays"
 
 def plan(call: Call, settings: CleanSlate) -> Plan:
     """Find the strays; the first run since boot notes who is none."""
-    uid = find_uid(settings.user)
+    uid = os.getuid() if settings.user is None else find_uid(settings.user)
+    if uid == 0:
+        raise BadInput("root's processes are the system's: `user` must name whose builds run here")
     path = call.state / FILE
     processes = read_processes()
     owned = find_owned(processes.values(), uid)

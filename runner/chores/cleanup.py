@@ -18,12 +18,17 @@ MOST_DEPTH = 100
 
 
 def plan(call: Call, settings: Cleanup) -> Plan:
-    """Find what goes."""
+    """Clean up, unless a worker runs whose build may need what is there."""
     uid = os.getuid() if settings.user is None else find_uid(settings.user)
     if workers := find_workers(find_owned(read_processes().values(), uid)):
         who = format_processes(workers)
         return Plan(lines=(f"a worker runs, {who}: its build may need what is there",))
-    before = call.run.now.timestamp() - parse_age(settings.temp_age)
+    return plan_for(settings, uid, call.run.now.timestamp())
+
+
+def plan_for(settings: Cleanup, uid: int, now: float) -> Plan:
+    """Find what goes."""
+    before = now - parse_age(settings.temp_age)
     logs = [path for path in settings.truncate if is_log(path, uid)]
     gone = [path for pattern in settings.remove for path in find_named(pattern)]
     gone += [path for directory in settings.temp for path in find_old(directory, uid, before)]

@@ -45,8 +45,8 @@ def parse_answer(text: str, builddir: str) -> Told | None:
         if not line.strip():
             continue
         name, time, who = line.strip().rsplit(":", 2)
-        if name == builddir:
-            found = Told(at=int(time), who=who)
+        told = Told(at=int(time), who=who)
+        found = told if name == builddir else found
     return found
 
 
