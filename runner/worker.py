@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from farmhand.command import Result, Run
+from farmhand.errors import FarmError
 from farmhand.output import print_json, print_lines
-from farmhand.state import exclusive
+from farmhand.state import exclusive, find_state_directory
+from runner.chores.settings import Action
+from runner.chores.wishes import Wish, read_boot_id, write_wish
 from runner.metadata import Metadata
-from runner.notices import watching
+from runner.notices import Notice, watching
 from runner.protocol import format_said
 from runner.stops import Stops, listening
 from runner.worker_config import WorkerSettings
@@ -41,9 +44,8 @@ def run_worker(run: Run, settings: WorkerSettings, metadata: Metadata | None = N
             return show_plan(run, ask_basedir(run, settings, asked))
         with watching(metadata, settings, asked) as watcher:
             ending = live(run, settings, asked)
-        if watcher and (notice := watcher.notice):
-            reason = f"{notice.name}: {notice.words}"
-            ending = replace(ending, outcome=Outcome.TAKEN, detail=notice.words, reason=reason)
+        if watcher and watcher.notice:
+            ending = name_taken(run, ending, watcher.notice)
     tell_runner(run, ending)
     code = task_code(ending.outcome, settings.when_idle)
     words = f"{ending.outcome}: {ending.detail}" if ending.detail else str(ending.outcome)
@@ -56,6 +58,18 @@ def run_worker(run: Run, settings: WorkerSettings, metadata: Metadata | None = N
     elif run.speaks:
         print_lines([words])
     return Result(exit_code=code, summary=summary)
+
+
+def name_taken(run: Run, ending: Ending, notice: Notice) -> Ending:
+    """Name the end of a worker whose machine goes, and wish for a halt that is no reboot."""
+    action: Action = "shutdown" if notice.name in {"spot-stop", "spot-hibernate"} else "terminate"
+    try:
+        wish = Wish(action=action, why=notice.words)
+        write_wish(find_state_directory(run.environ), wish, read_boot_id())
+    except FarmError as err:
+        log.warning("%s", err)
+    reason = f"{notice.name}: {notice.words}"
+    return replace(ending, outcome=Outcome.TAKEN, detail=notice.words, reason=reason)
 
 
 def tell_runner(run: Run, ending: Ending) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from runner.chores.disk_settings import Cleanup, Clobber, PurgeBuilds
 from runner.chores.repo_settings import Checkout, UpdateSharedRepos
 from runner.chores.settings import CheckAmi, Halt, PostFlight, Puppet, RestartServices
+from runner.chores.strays_settings import CleanSlate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +22,10 @@ class Chores:
     update_shared_repos: UpdateSharedRepos = field(default_factory=UpdateSharedRepos)
     post_flight: PostFlight = field(default_factory=PostFlight)
     restart_services: RestartServices = field(default_factory=RestartServices)
+    cleanslate: CleanSlate = field(default_factory=CleanSlate)
+    cleanup: Cleanup = field(default_factory=Cleanup)
+    clobber: Clobber = field(default_factory=Clobber)
+    purge_builds: PurgeBuilds = field(default_factory=PurgeBuilds)
     halt: Halt = field(default_factory=Halt)
 
 

@@ -82,6 +82,7 @@ def test_a_build_ends_in_time_then_post_flight_runs_and_the_machine_halts(
     assert machine.notes() == [*ROUND, "halt.sh"]
     assert results(farm, request) == [SUCCESS]
     assert "EC2 is to terminate this machine at" in said
+    assert json.loads((machine.state / "halt-wish.json").read_text())["action"] == "terminate"
     assert "asking the worker to leave, by SIGHUP" in said
     (ended,) = machine.status()["rounds"]
     assert (ended["result"], ended["cause"]) == ("halt", "spot-terminate")

@@ -36,6 +36,6 @@ def test_systemd_takes_every_unit(tmp_path: Path) -> None:
 def test_a_word_that_systemd_does_not_know_would_be_found(tmp_path: Path) -> None:
     unit = tmp_path / "wrong.service"
     unit.write_text("[Service]\nExecStart=/bin/true\nOomPolicie=continue\n")
-    command = ["systemd-analyze", "verify", "--man=no", unit]
+    command = ["systemd-analyze", "verify", "--man=no", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Unknown key" in done.stderr
