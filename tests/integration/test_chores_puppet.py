@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("puppet")]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> dict[str, Any]:
+def settings(tmp_path: Path, puppet: str) -> dict[str, Any]:
     """A machine's puppet, with all its files below the test's directory."""
     (tmp_path / "site.pp").write_text(f"file {{ '{tmp_path}/motd': content => \"welcome\\n\" }}\n")
     places = [f"--{name}dir={tmp_path}/{name}" for name in ("conf", "var", "run", "log")]
     return {
         "mode": "apply",
         "manifest": tmp_path / "site.pp",
-        "puppet": "puppet",
+        "puppet": puppet,
         "arguments": tuple(places),
     }
 
