@@ -67,7 +67,7 @@ def test_puppet_that_is_disabled_is_left_alone_and_another_run_waited_for(
 
 
 def test_an_agent_is_run_once_in_the_foreground(tmp_path: Path, settings: dict[str, Any]) -> None:
-    argv = make_argv(Puppet(**{**settings, "mode": "agent", "changes": "halt"}))
+    argv = make_argv(Puppet(**{**settings, "changes": "halt"}), "agent")
     words = {"--onetime", "--no-daemonize", "--detailed-exitcodes", "--noop"}
     assert argv[1] == "agent"
     assert words <= set(argv)

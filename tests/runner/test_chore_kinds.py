@@ -12,8 +12,10 @@ from runner.chores.config import NAMES, Chores, find_problems
 from runner.chores.kinds import build, nest
 from runner.chores.repo_settings import Checkout, Repository
 from runner.chores.settings import CheckAmi, Halt, PostFlight, Puppet
+from runner.load import find_file_of_task, load_chore
 from runner.originals import MISSPELLED, convert_task
 from runner.settings import TaskSettings
+from tests.manual import ROOT
 
 KINDS: dict[str, Any] = get_type_hints(Chores)
 TOOLS = Repository(url="https://example.com/tools", path=Path("/tools"), vcs="hg", branch="b")
@@ -102,3 +104,27 @@ def test_no_setting_of_a_chore_is_taken_for_the_runner_s(name: str) -> None:
     _, own = convert_task(dict.fromkeys(keys, "1"), "x")
     assert own.keys() == keys
     assert keys & set(MISSPELLED) == set()
+
+
+# Where they stand
+
+
+def test_the_example_s_chores_are_read() -> None:
+    tools = load_chore(ROOT / "configs/runner.cfg", "checkout", {}).chore.repositories["tools"]
+    assert (tools.vcs, tools.path) == ("hg", Path("/builds/tools"))
+    assert load_chore(None, "halt", {}).chore == Halt()
+
+
+def test_wrong_values_of_runner_cfg_are_told_with_their_section(tmp_path: Path) -> None:
+    path = tmp_path / "runner.cfg"
+    path.write_text("[puppet]\nmode = apply\n")
+    with pytest.raises(BadInput, match=r"runner\.cfg: \[puppet\]: manifest is required"):
+        load_chore(path, "puppet", {})
+
+
+def test_a_task_reads_the_runner_s_file_unless_it_is_told_another() -> None:
+    environ = {"RUNNER_CONFIG_CMD": "python -m runner.cli -c /etc/my runner.cfg"}
+    assert find_file_of_task(None, environ) == Path("/etc/my runner.cfg")
+    assert find_file_of_task(Path("/b.cfg"), environ) == Path("/b.cfg")
+    by_default = {"RUNNER_CONFIG_CMD": "python -m runner.cli", "FARMHAND_CONFIG": "/c.yml"}
+    assert find_file_of_task(None, by_default) == Path("/c.yml")
