@@ -21,9 +21,9 @@ STRAYS = "strays"
 
 def plan(call: Call, settings: CleanSlate) -> Plan:
     """Find the strays; the first run since boot notes who is none."""
-    uid = os.getuid() if settings.user is None else find_uid(settings.user)
+    uid = os.getuid() if settings.owner is None else find_uid(settings.owner)
     if uid == 0:
-        raise BadInput("root's processes are the system's: `user` must name whose builds run here")
+        raise BadInput("root's processes are the system's: `owner` must name whose builds run here")
     path = call.state / FILE
     processes = read_processes()
     owned = find_owned(processes.values(), uid)
