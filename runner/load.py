@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -48,7 +49,11 @@ def load_worker_settings(path: Path | None, environ: Mapping[str, str]) -> Worke
         return WorkerSettings()
     if path.suffix not in YAML:
         return read_ini(path).worker
-    data = _ask_another(path, environ)["worker"]
+    return _read_worker(_ask_another(path, environ))
+
+
+def _read_worker(section: Mapping[str, Any]) -> WorkerSettings:
+    data = section["worker"]
     basedir = data["basedir"]
     return WorkerSettings(
         **{
@@ -59,23 +64,30 @@ def load_worker_settings(path: Path | None, environ: Mapping[str, str]) -> Worke
     )
 
 
-def load_chore(
-    path: Path | None, name: str, environ: Mapping[str, str]
-) -> tuple[RunnerSettings, Any]:
-    """Load the runner's settings and those of one chore; raises BadInput."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChoreSettings:
+    """What a chore is told, and what the runner and `runner worker` are."""
+
+    chore: Any
+    runner: RunnerSettings
+    worker: WorkerSettings
+
+
+def load_chore(path: Path | None, name: str, environ: Mapping[str, str]) -> ChoreSettings:
+    """Load the settings of one chore and all others; raises BadInput."""
     kind = get_type_hints(Chores)[name]
     if path is None:
-        return RunnerSettings(), kind()
+        return ChoreSettings(chore=kind(), runner=RunnerSettings(), worker=WorkerSettings())
     if path.suffix in YAML:
         data = _ask_another(path, environ)
-        where = f"{path}: runner.chores.{name}"
-        return from_json(data), build(kind, data["chores"][name], where)
-    settings = read_ini(path).settings
+        chore = build(kind, data["chores"][name], f"{path}: runner.chores.{name}")
+        return ChoreSettings(chore=chore, runner=from_json(data), worker=_read_worker(data))
+    original = read_ini(path)
     where = f"{path}: [{name}]"
-    chore = build(kind, nest(settings.sections.get(name, {})), where)
+    chore = build(kind, nest(original.settings.sections.get(name, {})), where)
     for _, message in find_problems(chore):
         raise BadInput(f"{where}: {message}")
-    return settings, chore
+    return ChoreSettings(chore=chore, runner=original.settings, worker=original.worker)
 
 
 def _ask_another(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def plan(call: Call, settings: CheckAmi) -> Plan:
         return Plan(lines=(finding.line,))
 
     def recycle() -> Outcome:
-        write_wish(call.state, Wish(action=settings.action, why=finding.line))
+        write_wish(call.state, Wish(action=settings.action, why=finding.line), call.boot_id)
         return Outcome(code=TaskCode.HALT, why=f"recycled: {finding.line}")
 
     return Plan(lines=(f"{settings.action}: {finding.line}",), act=recycle)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from runner.chores.disk_settings import Cleanup, Clobber, PurgeBuilds
-from runner.chores.settings import CheckAmi, Halt
+from runner.chores.repo_settings import Checkout, UpdateSharedRepos
+from runner.chores.settings import CheckAmi, Halt, PostFlight, Puppet, RestartServices
 from runner.chores.strays_settings import CleanSlate
 
 
@@ -16,6 +17,11 @@ class Chores:
     __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
     check_ami: CheckAmi = field(default_factory=CheckAmi)
+    puppet: Puppet = field(default_factory=Puppet)
+    checkout: Checkout = field(default_factory=Checkout)
+    update_shared_repos: UpdateSharedRepos = field(default_factory=UpdateSharedRepos)
+    post_flight: PostFlight = field(default_factory=PostFlight)
+    restart_services: RestartServices = field(default_factory=RestartServices)
     cleanslate: CleanSlate = field(default_factory=CleanSlate)
     cleanup: Cleanup = field(default_factory=Cleanup)
     clobber: Clobber = field(default_factory=Clobber)

@@ -13,9 +13,11 @@ from farmhand.output import print_json, print_lines
 from farmhand.state import find_state_directory
 from farmhand.wording import unknown
 from runner.chores.config import NAMES
+from runner.chores.wishes import read_boot_id
 from runner.load import find_file_of_task, load_chore
 from runner.protocol import TaskCode
 from runner.settings import RunnerSettings
+from runner.worker_config import WorkerSettings
 
 log = logging.getLogger("runner.chore")
 
@@ -25,11 +27,16 @@ CALLER = "RUNNER_CONFIG_CMD"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One call of a chore. `yes` is a person's, by hand; the directory `state` need not exist."""
+    """One call of a chore. `yes` is a person's, by hand; the directory `state` need not exist.
+
+    `boot_id` is another one each time the machine boots.
+    """
 
     run: Run
     runner: RunnerSettings
+    worker: WorkerSettings
     state: Path
+    boot_id: str
     yes: bool = False
 
     @property
@@ -87,10 +94,17 @@ def plan_chore(run: Run, name: str, *, yes: bool) -> tuple[Call, Plan]:
     if name not in NAMES:
         raise BadInput(unknown("chore", name, NAMES))
     path = find_file_of_task(run.config_path, run.environ)
-    runner, settings = load_chore(path, name, run.environ)
-    call = Call(run=run, runner=runner, state=find_state_directory(run.environ), yes=yes)
+    settings = load_chore(path, name, run.environ)
+    call = Call(
+        run=run,
+        runner=settings.runner,
+        worker=settings.worker,
+        state=find_state_directory(run.environ),
+        boot_id=read_boot_id(),
+        yes=yes,
+    )
     module: Any = import_module(f"runner.chores.{name}")
-    plan: Plan = module.plan(call, settings)
+    plan: Plan = module.plan(call, settings.chore)
     return call, plan
 
 

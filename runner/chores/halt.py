@@ -23,7 +23,7 @@ COMMAND_S = 60.0
 def plan(call: Call, settings: Halt) -> Plan:
     """Choose what the halt is, and how long it waits, so that no machine reboots all day."""
     reason = call.run.environ.get(HALT_REASON)
-    wish = read_wish(call.state)
+    wish = read_wish(call.state, call.boot_id)
     action = choose_action(settings, wish)
     command = find_command(settings, action)
     last = read_note(call.state / LAST).get("at")

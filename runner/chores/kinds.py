@@ -52,13 +52,26 @@ def is_pattern(text: str) -> bool:
     return True
 
 
+def is_word(text: str) -> bool:
+    """Whether a program takes it for one word, and for no option.
+
+    >>> is_word("https://example.com/x"), is_word("-oProxyCommand=x"), is_word("a b")
+    (True, False, False)
+    """
+    return bool(text) and not text.startswith("-") and text.isprintable() and " " not in text
+
+
 Pattern = Annotated[str, Rule(is_pattern, "a regular expression")]
 Command = Annotated[str, Rule(is_command, "a command, its quotes closed")]
 AbsolutePath = Annotated[Path, Rule(Path.is_absolute, "an absolute path")]
 Text = Annotated[str, Rule(bool, "at least one character")]
+Word = Annotated[str, Rule(is_word, "a word that does not begin with -")]
 Count = Annotated[int, Bounds(0)]
 Positive = Annotated[int, Bounds(1)]
 Seconds = Annotated[float, Bounds(0)]
+Limit = Annotated[float, Bounds(0.001)]
+"""Seconds that something may take."""
+Percent = Annotated[float, Bounds(0, 100)]
 Gib = Annotated[float, Bounds(0)]
 
 

@@ -12,12 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.processes import prepare_to_die
+
 log = logging.getLogger("runner.chore")
 
 TAIL_LINES = 5
 LONGEST_LINE = 2000
 CHUNK_BYTES = 1 << 16
 GRACE_S = 5.0
+LONGEST_WAIT_S = 1e6  # poll counts milliseconds in 32 bits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +49,7 @@ class Program:
 
 
 def run_program(program: Program, hear: Callable[[str], None] | None = None) -> Ran:
-    """Run it, in a session of its own; `hear` gets each line, else the log does."""
+    """Run it in a session of its own, no longer than we live; its lines are heard, or logged."""
     said: deque[str] = deque(maxlen=TAIL_LINES)
     lines = Lines(program, said, hear)
     try:
@@ -58,6 +61,7 @@ def run_program(program: Program, hear: Callable[[str], None] | None = None) -> 
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=prepare_to_die(),
         )
     except (OSError, ValueError) as err:
         reason = err.strerror if isinstance(err, OSError) else str(err)
@@ -118,7 +122,7 @@ def follow(process: "subprocess.Popen[bytes]", timeout_s: float, lines: Lines) -
     poller.register(output, select.POLLIN)
     try:
         while (left := deadline - time.monotonic()) > 0:
-            ready = {fd for fd, _ in poller.poll(left * 1000)}
+            ready = {fd for fd, _ in poller.poll(min(left, LONGEST_WAIT_S) * 1000)}
             if output in ready and not read(output, lines):
                 poller.unregister(output)
             if pidfd in ready:

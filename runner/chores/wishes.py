@@ -54,16 +54,16 @@ def read_boot_id() -> str:
         raise BadInput(f"{BOOT_ID}: {err.strerror}") from err
 
 
-def write_wish(state: Path, wish: Wish) -> None:
+def write_wish(state: Path, wish: Wish, boot_id: str) -> None:
     """Say what the halt that follows should be; raises FarmError."""
-    document = {"action": wish.action, "why": wish.why, "boot_id": read_boot_id()}
+    document = {"action": wish.action, "why": wish.why, "boot_id": boot_id}
     write_note(state / WISH, document)
 
 
-def read_wish(state: Path) -> Wish | None:
+def read_wish(state: Path, boot_id: str) -> Wish | None:
     """Read what a halt should be; None where nobody has said so since this machine booted."""
     document = read_note(state / WISH)
     for action in get_args(Action):
-        if (document.get("action"), document.get("boot_id")) == (action, read_boot_id()):
+        if (document.get("action"), document.get("boot_id")) == (action, boot_id):
             return Wish(action=action, why=str(document.get("why", "")))
     return None
