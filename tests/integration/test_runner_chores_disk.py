@@ -11,7 +11,8 @@ import pytest
 from runner.chores.clobber import plan
 from runner.chores.clobbers import LAST
 from runner.chores.disk_settings import Clobber
-from tests.chore_calls import make_build, make_call
+from tests.chore_builds import NOW, make_build
+from tests.chores import make_call
 from tests.json_server import BROKEN, DRIPS, HANGS, HANGS_UP, HTML, Says, running_json_server
 from tests.runner_machine import RunnerMachine
 from tests.small_disk import fill, free_bytes, mounted, names, needs_root
@@ -142,7 +143,7 @@ def test_what_somebody_wants_to_start_anew_is_emptied_once(tmp_path: Path) -> No
         "unknown": Says(body=b""),
     }
     with asking(tmp_path, answers) as (settings, asked):
-        done = plan(make_call(tmp_path), settings)
+        done = plan(make_call(tmp_path, now=NOW), settings)
         assert done.lines == (f"{tmp_path}/base/later: clobbered by me@example.com",)
         assert done.act().counts == {"clobbered": 1, "left": 0}
         assert len(asked) == 3
@@ -164,7 +165,10 @@ def test_a_server_that_gives_no_answer_changes_nothing_and_is_asked_once(
     tmp_path: Path, said: Says, caplog: pytest.LogCaptureFixture
 ) -> None:
     with asking(tmp_path, {"a": said, "b": said}) as (settings, asked):
-        assert plan(make_call(tmp_path), settings).act().counts == {"clobbered": 0, "left": 0}
+        assert plan(make_call(tmp_path, now=NOW), settings).act().counts == {
+            "clobbered": 0,
+            "left": 0,
+        }
         assert len(asked) == 1
     assert "nothing is clobbered for it" in caplog.text
     assert names(tmp_path / "base/a") == names(tmp_path / "base/b") == ["build", LAST]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.chores.cleanslate import FILE, plan
+from runner.chores.cleanslate import plan
 from runner.chores.ending import send
 from runner.chores.frame import Outcome
 from runner.chores.reading import read_process, read_processes
 from runner.chores.strays_settings import CleanSlate
-from tests.chore_calls import make_call
+from tests.chores import make_call
 from tests.runner_machine import RunnerMachine, is_alive, wait_until
 
 pytestmark = [
@@ -57,18 +57,18 @@ def owned() -> list[int]:
     return [each.pid for each in read_processes().values() if each.uid == BUILDER and not each.dead]
 
 
-def clean(state: Path, **settings: object) -> Outcome:
+def clean(home: Path, boot_id: str = "first boot") -> Outcome:
     """Run it once."""
-    given = {"owner": str(BUILDER), "grace_s": 0.2, **settings}
-    return plan(make_call(state), CleanSlate(**given)).act()  # type: ignore[arg-type]
+    call = make_call(home, boot_id=boot_id)
+    return plan(call, CleanSlate(owner=str(BUILDER), grace_s=0.2)).act()
 
 
 @contextmanager
-def at_boot(state: Path, script: str = "exec sleep 600") -> Iterator["subprocess.Popen[bytes]"]:
+def at_boot(home: Path, script: str = "exec sleep 600") -> Iterator["subprocess.Popen[bytes]"]:
     """Note the baseline while one process is there, and reap it in the end."""
     process = start(script)
     wait_until(lambda: process.pid in owned())
-    clean(state)
+    clean(home)
     yield process
     process.kill()
     process.wait()
@@ -126,12 +126,10 @@ def test_who_got_the_number_of_one_that_ended_is_not_hit() -> None:
 
 def test_the_baseline_of_an_earlier_boot_is_replaced_and_nobody_ends(tmp_path: Path) -> None:
     with at_boot(tmp_path):
-        path = tmp_path / FILE
-        path.write_text(path.read_text().replace('"boot_id": "', '"boot_id": "earlier'))
         later = start("exec sleep 600")
         wait_until(lambda: later.pid in owned())
-        assert clean(tmp_path).counts == {"baseline": 2}
-        assert clean(tmp_path).counts == {"strays": 0, "left": 0}
+        assert clean(tmp_path, "second boot").counts == {"baseline": 2}
+        assert clean(tmp_path, "second boot").counts == {"strays": 0, "left": 0}
         later.kill()
         later.wait()
 
