@@ -13,7 +13,7 @@ from runner.chores.reading import find_uid, find_workers, read_processes
 from runner.chores.reasons import name_reason
 from runner.chores.strays import Process, choose_strays, find_owned, format_processes
 from runner.chores.strays_settings import CleanSlate
-from runner.chores.wishes import read_boot_id, read_note, write_note
+from runner.chores.wishes import read_note, write_note
 
 FILE = "cleanslate.json"
 STRAYS = "strays"
@@ -21,15 +21,15 @@ STRAYS = "strays"
 
 def plan(call: Call, settings: CleanSlate) -> Plan:
     """Find the strays; the first run since boot notes who is none."""
-    uid = os.getuid() if settings.user is None else find_uid(settings.user)
+    uid = os.getuid() if settings.owner is None else find_uid(settings.owner)
     if uid == 0:
-        raise BadInput("root's processes are the system's: `user` must name whose builds run here")
+        raise BadInput("root's processes are the system's: `owner` must name whose builds run here")
     path = call.state / FILE
     processes = read_processes()
     owned = find_owned(processes.values(), uid)
-    baseline = read_baseline(path, uid)
+    baseline = read_baseline(path, call.boot_id, uid)
     if baseline is None:
-        return note_baseline(path, uid, owned)
+        return note_baseline(path, call.boot_id, uid, owned)
     if workers := find_workers(owned):
         who = format_processes(workers)
         return Plan(lines=(f"a worker runs, {who}: strays can't be told from its build's",))
@@ -57,18 +57,18 @@ def find_strays(
     return choose_strays(read_processes(), uid, os.getpid(), baseline, settings.protect)
 
 
-def read_baseline(path: Path, uid: int) -> frozenset[tuple[int, int]] | None:
+def read_baseline(path: Path, boot_id: str, uid: int) -> frozenset[tuple[int, int]] | None:
     """Read who was there; None where that is of an earlier boot, or of another user."""
     note = read_note(path)
-    if (note.get("boot_id"), note.get("uid")) != (read_boot_id(), uid):
+    if (note.get("boot_id"), note.get("uid")) != (boot_id, uid):
         return None
     return frozenset((int(pid), int(start)) for pid, start in note["processes"])
 
 
-def note_baseline(path: Path, uid: int, owned: list[Process]) -> Plan:
+def note_baseline(path: Path, boot_id: str, uid: int, owned: list[Process]) -> Plan:
     """Plan to note who is there."""
     who = format_processes(owned) or "nobody"
-    document: dict[str, Any] = {"boot_id": read_boot_id(), "uid": uid}
+    document: dict[str, Any] = {"boot_id": boot_id, "uid": uid}
     document["processes"] = [[each.pid, each.start] for each in owned]
 
     def act() -> Outcome:

@@ -19,7 +19,7 @@ MOST_DEPTH = 100
 
 def plan(call: Call, settings: Cleanup) -> Plan:
     """Clean up, unless a worker runs whose build may need what is there."""
-    uid = os.getuid() if settings.user is None else find_uid(settings.user)
+    uid = os.getuid() if settings.owner is None else find_uid(settings.owner)
     if workers := find_workers(find_owned(read_processes().values(), uid)):
         who = format_processes(workers)
         return Plan(lines=(f"a worker runs, {who}: its build may need what is there",))

@@ -33,16 +33,16 @@ class Judged:
 class Server:
     """Who is asked about each directory; one that has failed to answer is asked no more."""
 
-    def __init__(self, settings: Clobber, host: str) -> None:
+    def __init__(self, settings: Clobber, slavename: str) -> None:
         self.settings = settings
-        self.host = host
+        self.slavename = slavename
         self.failed = settings.url is None
 
     def ask(self, builddir: str, ours: int | None) -> Told | None:
         """Ask about one; None also where there is no answer, with a warning."""
         if self.failed or self.settings.url is None:
             return None
-        asked = {"builddir": builddir, "slave": self.settings.slavename or self.host}
+        asked = {"builddir": builddir, "slave": self.slavename}
         asked |= {"master": self.settings.master, "branch": self.settings.branch}
         asked |= {"lastclobber": "" if ours is None else str(ours)}
         url = make_query(self.settings.url, asked)
@@ -58,8 +58,8 @@ class Server:
 def plan(call: Call, settings: Clobber) -> Plan:
     """Ask about every build directory, and judge it."""
     bases, lines = find_bases(settings.paths)
-    host = call.run.environ.get("FARMHAND_HOST") or socket.gethostname()
-    server = Server(settings, host)
+    own = settings.slavename or call.worker.slavename or call.run.environ.get("FARMHAND_HOST")
+    server = Server(settings, own or socket.gethostname())
     now = int(call.run.now.timestamp())
     judged = [each for base in bases for each in judge_all(base, settings, server, now)]
     for each in judged:

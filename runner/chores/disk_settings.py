@@ -100,7 +100,7 @@ class Cleanup:
     """What builds leave in directories that are no build's.
 
     `truncate` are logs to empty, `remove` paths, or patterns of names in a directory, that go
-    whatever their age. In `temp` goes what is older than `temp_age` and `user`'s, else ours.
+    whatever their age. In `temp` goes what is older than `temp_age` and `owner`'s, else ours.
     """
 
     __pydantic_config__ = FORBID
@@ -109,4 +109,4 @@ class Cleanup:
     remove: tuple[Glob, ...] = ()
     temp: tuple[AbsolutePath, ...] = ()
     temp_age: Age = "1d"
-    user: Text | None = None
+    owner: Text | None = None

@@ -51,12 +51,12 @@ def find_workers(processes: Iterable[Process]) -> list[Process]:
 
 
 def may_be_worker(pid: int) -> bool:
-    """Whether one of its first words is a program that runs workers."""
+    """Whether its words have a program that runs workers."""
     try:
         words = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
     except OSError:
         return False
-    return any(PROGRAM.fullmatch(Path(word).name) for word in words[:3])
+    return any(PROGRAM.fullmatch(Path(word).name) for word in words)
 
 
 def is_worker(pid: int) -> bool:

@@ -9,14 +9,14 @@ from runner.chores.settings import FORBID
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CleanSlate:
-    """Whose processes are ended, but for those that were there at boot.
+    """The `owner` whose processes are ended, but for those that were there at boot.
 
     `protect` has patterns of names: such a process and all below it are spared.
     """
 
     __pydantic_config__ = FORBID
 
-    user: Text | None = None
+    owner: Text | None = None
     protect: tuple[Text, ...] = ("sshd*",)
     grace_s: Seconds = 5
     when_left: Literal["go-on", "retry", "halt"] = "halt"

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.chore_calls import make_build
+from runner.chores.clobber import plan
+from runner.chores.clobbers import LAST
+from runner.chores.disk_settings import Clobber
+from tests.chore_builds import NOW, make_build
+from tests.chores import make_call
+from tests.json_server import BROKEN, DRIPS, HANGS, HANGS_UP, HTML, Says, running_json_server
 from tests.runner_machine import RunnerMachine
 from tests.small_disk import fill, free_bytes, mounted, names, needs_root
 
@@ -24,8 +29,8 @@ def machine(tmp_path: Path) -> RunnerMachine:
 def add_chore(machine: RunnerMachine, name: str, **settings: str) -> None:
     """Add the task, and its settings in runner.cfg; a second failure is the last."""
     lines = [f"{key} = {value}" for key, value in settings.items()]
-    own = ["[runner]", "sleep_time = 0", "retry_jitter = 0", "max_tries = 2", "halt_interval = 0"]
-    machine.ini = "\n".join([*own, f"[{name}]", *lines, ""])
+    own = "[runner]\nsleep_time = 0\nretry_jitter = 0\nmax_tries = 2\nhalt_interval = 0"
+    machine.ini = "\n".join([machine.ini or own, f"[{name}]", *lines])
     machine.add(f"1-{name}", f"exec {sys.executable} -m runner.cli chore {name} -v")
     machine.add("halt.sh", f"{machine.note('$RUNNER_HALT')}")
 
@@ -89,23 +94,81 @@ def running_worker(basedir: Path) -> Iterator[int]:
         process.communicate()
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("purge_builds", {"free_gib": "1e9", "when_short": "go-on"}),
-        ("clobber", {"force_clobber_after": "1d"}),
-    ],
-)
-def test_while_its_worker_runs_no_build_is_touched(
-    machine: RunnerMachine, name: str, settings: dict[str, str]
-) -> None:
+def test_while_its_worker_runs_no_build_is_touched(machine: RunnerMachine) -> None:
     base = machine.home / "base"
-    (make_build(base / "a", 9) / "last-clobber").write_text("1")
-    add_chore(machine, name, paths=str(base), **settings)
+    (make_build(base / "a", 9) / LAST).write_text("1")
+    add_chore(machine, "clobber", paths=str(base), force_clobber_after="1d")
+    add_chore(machine, "purge_builds", paths=str(base), free_gib="1e9", when_short="go-on")
     with running_worker(base):
         done = machine.rounds()
-    assert done.returncode == 0, done.stderr
-    assert "its worker runs, so that nothing there is removed" in done.stderr
-    assert (base / "a/build/object").exists()
-    assert machine.rounds().returncode == 0
-    assert not (base / "a/build/object").exists()
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("its worker runs, so that nothing there is removed") == 2
+        assert (base / "a/build/object").exists()
+    done = machine.rounds()
+    assert "clobbered" in done.stderr
+    assert not (base / "a").exists()
+
+
+# clobber asks a server
+
+
+@contextmanager
+def asking(home: Path, answers: dict[str, Says]) -> Iterator[tuple[Clobber, list[str]]]:
+    """A server that knows these directories, and the settings to ask it; each was clobbered at 5.
+
+    What it was asked, by its clients, is listed.
+    """
+    for name in answers:
+        (make_build(home / "base" / name, 1) / LAST).write_text("5\n")
+    asked = {
+        f"/last?builddir={name}&slave=w1&master=m1&branch=b&lastclobber=5": said
+        for name, said in answers.items()
+    }
+    with running_json_server(asked) as server:
+        settings = Clobber(
+            paths=(home / "base",),
+            url=f"{server.url}/last",
+            slavename="w1",
+            master="m1",
+            branch="b",
+            timeout_s=0.3,
+        )
+        yield settings, server.asked
+
+
+def test_what_somebody_wants_to_start_anew_is_emptied_once(tmp_path: Path) -> None:
+    answers = {
+        "later": Says(body=b"other:99:me\nlater:7:me@example.com\n"),
+        "earlier": Says(body=b"earlier:4:me\n"),
+        "unknown": Says(body=b""),
+    }
+    with asking(tmp_path, answers) as (settings, asked):
+        done = plan(make_call(tmp_path, now=NOW), settings)
+        assert done.lines == (f"{tmp_path}/base/later: clobbered by me@example.com",)
+        assert done.act().counts == {"clobbered": 1, "left": 0}
+        assert len(asked) == 3
+    base = tmp_path / "base"
+    assert {name: names(base / name) for name in names(base)} == {
+        "later": [LAST],
+        "earlier": ["build", LAST],
+        "unknown": ["build", LAST],
+    }
+    assert (base / "later" / LAST).read_text() == "7\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [BROKEN, DRIPS, HANGS, HANGS_UP, HTML, Says(status=404), Says(body=b"\xff:a:\xff")],
+    ids=["500", "drips", "hangs", "hangs up", "HTML", "404", "no text"],
+)
+def test_a_server_that_gives_no_answer_changes_nothing_and_is_asked_once(
+    tmp_path: Path, said: Says, caplog: pytest.LogCaptureFixture
+) -> None:
+    with asking(tmp_path, {"a": said, "b": said}) as (settings, asked):
+        assert plan(make_call(tmp_path, now=NOW), settings).act().counts == {
+            "clobbered": 0,
+            "left": 0,
+        }
+        assert len(asked) == 1
+    assert "nothing is clobbered for it" in caplog.text
+    assert names(tmp_path / "base/a") == names(tmp_path / "base/b") == ["build", LAST]

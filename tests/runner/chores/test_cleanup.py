@@ -9,7 +9,7 @@ import pytest
 
 from runner.chores.cleanup import plan_for
 from runner.chores.disk_settings import Cleanup, is_glob
-from tests.chore_calls import NOW, age, make_build
+from tests.chore_builds import NOW, age, make_build
 from tests.small_disk import names
 
 NOBODY = 65534

@@ -10,7 +10,8 @@ from runner.chores.clobber import plan
 from runner.chores.clobbers import LAST, Told, judge, parse_answer
 from runner.chores.disk_settings import Clobber
 from runner.chores.frame import Outcome
-from tests.chore_calls import DAY, NOW, make_build, make_call
+from tests.chore_builds import DAY, NOW, make_build
+from tests.chores import make_call
 from tests.small_disk import names
 
 NEVER = math.inf
@@ -52,7 +53,7 @@ def test_an_answer_may_be_empty_and_names_may_have_colons() -> None:
 def force(tmp_path: Path, age: str) -> Outcome:
     """Clobber what was not for so long."""
     settings = Clobber(paths=(tmp_path / "base",), force_clobber_after=age)
-    return plan(make_call(tmp_path / "state"), settings).act()
+    return plan(make_call(tmp_path, now=NOW), settings).act()
 
 
 def note(path: Path, days: float) -> None:

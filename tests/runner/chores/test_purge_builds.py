@@ -8,7 +8,8 @@ from runner.chores.disk_settings import PurgeBuilds
 from runner.chores.frame import Outcome
 from runner.chores.purge_builds import plan
 from runner.remove import TRASH
-from tests.chore_calls import age, make_build, make_call
+from tests.chore_builds import NOW, age, make_build
+from tests.chores import make_call
 from tests.small_disk import names
 
 ENDLESS_GIB = 1e9
@@ -17,7 +18,7 @@ ENDLESS_GIB = 1e9
 def purge(tmp_path: Path, **settings: object) -> Outcome:
     """Purge `tmp_path`/base, where there never is room enough, unless said otherwise."""
     given = {"paths": (tmp_path / "base",), "free_gib": ENDLESS_GIB, **settings}
-    return plan(make_call(tmp_path / "state"), PurgeBuilds(**given)).act()  # type: ignore[arg-type]
+    return plan(make_call(tmp_path, now=NOW), PurgeBuilds(**given)).act()  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -83,6 +84,6 @@ def test_builds_that_are_not_there_yet_are_no_mistake(tmp_path: Path) -> None:
 
 def test_a_plan_names_what_goes_first_and_removes_nothing(base: Path, tmp_path: Path) -> None:
     settings = PurgeBuilds(paths=(base,), free_gib=ENDLESS_GIB)
-    lines = plan(make_call(tmp_path / "state"), settings).lines
+    lines = plan(make_call(tmp_path, now=NOW), settings).lines
     assert lines[1] == f"until that is free: {base}/a (3.0 days), {base}/b (2.0 days)"
     assert {"a", "b"} <= set(names(base))
