@@ -26,7 +26,7 @@ IS_ROOT = os.geteuid() == 0
 SHIPPED = ("1-purge_builds", "4-buildbot", "99-post_flight", "halt.sh")
 SHIPPED_FOR_ROOT = ("1-cleanslate",)
 CHORES = {
-    "cleanslate": {"user": "${MACHINE_USER}"},
+    "cleanslate": {"owner": "${MACHINE_USER}"},
     "purge_builds": {"paths": [f"/{DISK}"], "free_gib": 0.004},
     "halt": {"action": "terminate", "settle_s": 20},
 }
