@@ -128,5 +128,7 @@ def format_default(field: "Field[Any]") -> str:
             return f"`{value:g}`"
         case ():
             return "empty"
+        case tuple(values):
+            return ", ".join(f"`{each}`" for each in values)
         case value:
             return f"`{value}`"

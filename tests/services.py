@@ -23,12 +23,17 @@ START_LIMIT_S = 30.0
 PROGRAMS = {
     "mariadb": ("mariadbd",),
     "postgresql": ("initdb", "postgres"),
+    "puppet": ("puppet",),
 }
-PACKAGES = {"mariadb": "mariadb-server-core", "postgresql": "postgresql"}  # Debian's
+PACKAGES = {  # Debian's
+    "mariadb": "mariadb-server-core",
+    "postgresql": "postgresql",
+    "puppet": "puppet",
+}
 
 
 def missing_services() -> dict[str, str]:
-    """Return service → the package to install, for each server whose programs are not there."""
+    """Return service → the package to install, for each of them whose programs are not there."""
     return {
         name: PACKAGES[name]
         for name, programs in PROGRAMS.items()

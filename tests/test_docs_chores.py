@@ -6,14 +6,16 @@ from typing import Any, get_type_hints
 import pytest
 
 from runner.chores.config import NAMES, Chores
+from runner.chores.repo_settings import Repository
 from runner.settings import BUILDBOT
 from tests.manual import DOCS, ROOT, format_default, read_sections, read_table
 
-KINDS: dict[str, Any] = get_type_hints(Chores)
+KINDS: dict[str, Any] = get_type_hints(Chores) | {"repositories.NAME": Repository}
+CHORES = [*NAMES, "repositories.NAME"]
 SECTIONS = read_sections(DOCS / "runner-tasks.md")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CHORES)
 def test_every_setting_of_a_chore_is_documented_with_its_default_and_no_other(name: str) -> None:
     rows = read_table(SECTIONS[name])
     documented = {row[0].strip("`"): row[3] for row in rows if len(row) == 5}

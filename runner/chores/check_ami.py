@@ -92,7 +92,7 @@ def read_published(place: str, timeout_s: float) -> Mapping[str, Any]:
         document = json.loads(data)
     except (OSError, http.client.HTTPException) as err:
         raise Unavailable(f"the list of AMIs {place}: {err}") from err
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise Unavailable(f"the list of AMIs {place} is no JSON: {err}") from err
     if not isinstance(document, dict):
         raise Unavailable(f"the list of AMIs {place} is no JSON object")

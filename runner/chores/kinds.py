@@ -61,9 +61,19 @@ def is_word(text: str) -> bool:
     return bool(text) and not text.startswith("-") and text.isprintable() and " " not in text
 
 
+def is_place(path: Path) -> bool:
+    """Whether something can stand beside it.
+
+    >>> is_place(Path("/builds/tools")), is_place(Path("/")), is_place(Path("/builds/.."))
+    (True, False, False)
+    """
+    return path.is_absolute() and path.name not in {"", ".."}
+
+
 Pattern = Annotated[str, Rule(is_pattern, "a regular expression")]
 Command = Annotated[str, Rule(is_command, "a command, its quotes closed")]
 AbsolutePath = Annotated[Path, Rule(Path.is_absolute, "an absolute path")]
+Place = Annotated[Path, Rule(is_place, "an absolute path that ends in a name")]
 Text = Annotated[str, Rule(bool, "at least one character")]
 Word = Annotated[str, Rule(is_word, "a word that does not begin with -")]
 Count = Annotated[int, Bounds(0)]

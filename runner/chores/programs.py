@@ -129,7 +129,6 @@ def follow(process: "subprocess.Popen[bytes]", timeout_s: float, lines: Lines) -
                 while read(output, lines):
                     pass
                 lines.add(b"")
-                process.wait()
                 return True
     finally:
         os.close(pidfd)
@@ -149,11 +148,14 @@ def read(output: int, lines: Lines) -> bool:
 
 
 def end_session(process: "subprocess.Popen[bytes]") -> None:
-    """End it, and what it started in its session."""
+    """End it, and what it started in its session; until it is waited for, its id is its own."""
+    pidfd = os.pidfd_open(process.pid)
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_S)
+    poller.poll(GRACE_S * 1000)
+    os.close(pidfd)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

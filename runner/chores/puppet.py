@@ -24,7 +24,9 @@ LOCK, DISABLED = "agent_catalog_run_lockfile", "agent_disabled_lockfile"
 
 def plan(call: Call, settings: Puppet) -> Plan:
     """Choose how puppet is run."""
-    argv = make_argv(settings)
+    if settings.mode is None:
+        return Plan(lines=("no mode is configured: puppet is not run",))
+    argv = make_argv(settings, settings.mode)
 
     def act() -> Outcome:
         locks = ask_locks(settings)
@@ -33,22 +35,22 @@ def plan(call: Call, settings: Puppet) -> Plan:
         if not wait_unlocked(locks[LOCK], settings.lock_wait_s):
             late = f"another puppet run did not end within {settings.lock_wait_s:g} s"
             return Outcome(code=RETRY, why=late)
-        outcome = look(settings) if settings.changes != "apply" else apply(settings)
+        outcome = apply(settings, argv) if settings.changes == "apply" else look(settings, argv)
         return outcome if outcome.code != TaskCode.OK else ask_reboot(call, settings, outcome)
 
     return Plan(lines=(shlex.join(argv),), act=act)
 
 
-def make_argv(settings: Puppet, *more: str) -> tuple[str, ...]:
-    """Make the command, with some options more."""
-    words = [*shlex.split(settings.puppet), settings.mode, "--detailed-exitcodes", "--color=false"]
-    if settings.mode == "agent":
+def make_argv(settings: Puppet, mode: str) -> tuple[str, ...]:
+    """Make the command."""
+    words = [*shlex.split(settings.puppet), mode, "--detailed-exitcodes", "--color=false"]
+    if mode == "agent":
         words += ["--onetime", "--no-daemonize", "--no-usecacheonfailure", "--no-splay"]
         words += ["--verbose"]
     if settings.changes != "apply":
         words += ["--noop"]
-    words += [*settings.arguments, *more]
-    return (*words, str(settings.manifest)) if settings.mode == "apply" else tuple(words)
+    words += settings.arguments
+    return (*words, str(settings.manifest)) if mode == "apply" else tuple(words)
 
 
 def ask_locks(settings: Puppet) -> Mapping[str, Path]:
@@ -85,9 +87,9 @@ def is_held(lock: Path) -> bool:
     return not text or (text.isdecimal() and Path(f"/proc/{text}").exists())
 
 
-def apply(settings: Puppet) -> Outcome:
+def apply(settings: Puppet, argv: tuple[str, ...]) -> Outcome:
     """Run it for real."""
-    ran = run_program(Program(argv=make_argv(settings), timeout_s=settings.timeout_s))
+    ran = run_program(Program(argv=argv, timeout_s=settings.timeout_s))
     if ran.code not in GOOD:
         return failed(ran)
     return Outcome(why="changes were applied" if GOOD[ran.code] else "")
@@ -106,12 +108,12 @@ class Summary:
     failed: int
 
 
-def look(settings: Puppet) -> Outcome:
+def look(settings: Puppet, argv: tuple[str, ...]) -> Outcome:
     """Run it without changing anything: what would it change?"""
     with tempfile.TemporaryDirectory(prefix="puppet-") as directory:
         file = Path(directory) / "last_run_summary.yaml"
-        argv = make_argv(settings, f"--lastrunfile={file}")
-        ran = run_program(Program(argv=argv, timeout_s=settings.timeout_s))
+        told = (*argv, f"--lastrunfile={file}")
+        ran = run_program(Program(argv=told, timeout_s=settings.timeout_s))
         summary = read_summary(file)
     if ran.code not in GOOD or summary is None or summary.failed:
         return failed(ran)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from runner.chores.kinds import AbsolutePath, Command, Limit, Pattern, Positive, Word
+from runner.chores.kinds import AbsolutePath, Command, Limit, Pattern, Place, Positive, Word
 
 FORBID: Mapping[str, str] = {"extra": "forbid"}
 
@@ -16,7 +16,7 @@ class Repository:
     __pydantic_config__: ClassVar[Mapping[str, str]] = FORBID
 
     url: Word
-    path: AbsolutePath
+    path: Place
     vcs: Literal["git", "hg"] = "git"
     branch: Word | None = None
     revision: Word | None = None

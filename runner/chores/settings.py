@@ -56,7 +56,7 @@ class Halt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Puppet:
-    """How puppet is run, and what follows where it has changes.
+    """How puppet is run, if it is, and what follows where it has changes.
 
     `changes` says what: they are applied; or puppet only looks, and the machine halts, since puppet
     runs when it boots; or they are told. A file of `reboot_files` that is there asks for a reboot.
@@ -64,7 +64,7 @@ class Puppet:
 
     __pydantic_config__: ClassVar[Mapping[str, str]] = FORBID
 
-    mode: Literal["agent", "apply"] = "agent"
+    mode: Literal["agent", "apply"] | None = None
     manifest: AbsolutePath | None = None
     puppet: Command = "puppet"
     arguments: tuple[Text, ...] = ()

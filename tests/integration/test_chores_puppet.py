@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("puppet")]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> dict[str, Any]:
+def settings(tmp_path: Path, puppet: str) -> dict[str, Any]:
     """A machine's puppet, with all its files below the test's directory."""
     (tmp_path / "site.pp").write_text(f"file {{ '{tmp_path}/motd': content => \"welcome\\n\" }}\n")
     places = [f"--{name}dir={tmp_path}/{name}" for name in ("conf", "var", "run", "log")]
     return {
         "mode": "apply",
         "manifest": tmp_path / "site.pp",
-        "puppet": "puppet",
+        "puppet": puppet,
         "arguments": tuple(places),
     }
 
@@ -67,7 +67,7 @@ def test_puppet_that_is_disabled_is_left_alone_and_another_run_waited_for(
 
 
 def test_an_agent_is_run_once_in_the_foreground(tmp_path: Path, settings: dict[str, Any]) -> None:
-    argv = make_argv(Puppet(**{**settings, "mode": "agent", "changes": "halt"}))
+    argv = make_argv(Puppet(**{**settings, "changes": "halt"}), "agent")
     words = {"--onetime", "--no-daemonize", "--detailed-exitcodes", "--noop"}
     assert argv[1] == "agent"
     assert words <= set(argv)
