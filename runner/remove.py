@@ -8,6 +8,7 @@ a link any more.
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable
@@ -22,6 +23,7 @@ MOST_DEPTH = 100
 UNMOVABLE = {errno.ENOSPC, errno.EDQUOT, errno.EXDEV, errno.ENAMETOOLONG}
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MOUNTS = Path("/proc/self/mountinfo")
+ESCAPED = re.compile(rb"\\([0-7]{3})")
 Result = TypeVar("Result")
 
 
@@ -88,8 +90,7 @@ def find_mount(parent: int, name: str) -> str | None:
     except OSError:
         return None
     for line in lines:
-        escaped = line.split(b" ")[4].decode("latin-1")
-        point = os.fsdecode(escaped.encode().decode("unicode_escape").encode("latin-1"))
+        point = os.fsdecode(ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), line.split()[4]))
         if point == top or point.startswith(f"{top}/"):
             return point
     return None

@@ -56,6 +56,7 @@ def test_a_change_in_it_makes_a_build_young(base: Path, tmp_path: Path) -> None:
 
 def test_a_link_to_a_build_is_unlinked_only(base: Path, tmp_path: Path) -> None:
     (base / "link").symlink_to(tmp_path / "outside")
+    (base / "circle").symlink_to("circle")
     (tmp_path / "outside/kept").touch()
     purge(tmp_path)
     assert "link" not in names(base)
