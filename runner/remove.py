@@ -24,6 +24,7 @@ UNMOVABLE = {errno.ENOSPC, errno.EDQUOT, errno.EXDEV, errno.ENAMETOOLONG}
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MOUNTS = Path("/proc/self/mountinfo")
 ESCAPED = re.compile(rb"\\([0-7]{3})")
+OTHER_DEVICE = "it is another file system"
 Result = TypeVar("Result")
 
 
@@ -65,7 +66,7 @@ def remove(parent: int, name: str) -> str:
             os.unlink(name, dir_fd=parent)
             return ""
         if found.st_dev != os.fstat(parent).st_dev:
-            return "it is another file system"
+            return OTHER_DEVICE
         if mount := find_mount(parent, name):
             return f"{mount} is mounted in it"
         return _remove_directory(parent, _rename_away(parent, name))
@@ -111,7 +112,7 @@ def _rename_away(parent: int, name: str) -> str:
 def _remove_directory(parent: int, name: str, depth: int = 0) -> str:
     """Empty a directory and remove it; return why it is left."""
     try:
-        root = _with_permission(parent, name, lambda: os.open(name, DIRECTORY, dir_fd=parent))
+        root = _open_below(parent, name)
     except FileNotFoundError:
         return ""
     except OSError as err:
@@ -123,6 +124,15 @@ def _remove_directory(parent: int, name: str, depth: int = 0) -> str:
     finally:
         os.close(root)
     return why or _try(lambda: os.rmdir(name, dir_fd=parent))
+
+
+def _open_below(parent: int, name: str) -> int:
+    """Open a directory of the same file system; raises OSError."""
+    below = _with_permission(parent, name, lambda: os.open(name, DIRECTORY, dir_fd=parent))
+    if os.fstat(below).st_dev != os.fstat(parent).st_dev:
+        os.close(below)
+        raise OSError(errno.EXDEV, OTHER_DEVICE)
+    return below
 
 
 def _try(act: Callable[[], None]) -> str:
@@ -155,7 +165,6 @@ class _Emptying:
     def __init__(self, root: int, depth: int) -> None:
         self.root = root
         self.depth = depth
-        self.device = os.fstat(root).st_dev
         self.names = secrets.token_hex(4)
         self.done = 0
         self.why = ""
@@ -188,12 +197,8 @@ class _Emptying:
 
     def _dissolve(self, name: str) -> None:
         """Take a directory's content out of it, and remove it."""
-        below = _with_permission(
-            self.root, name, lambda: os.open(name, DIRECTORY, dir_fd=self.root)
-        )
+        below = _open_below(self.root, name)
         try:
-            if os.fstat(below).st_dev != self.device:
-                raise OSError(errno.EXDEV, "another file system is mounted in it")
             _unlock(below)
             self._each(below, lambda each: self._move_up(below, each))
         finally:

@@ -46,7 +46,7 @@ def plan(call: Call, settings: CleanSlate) -> Plan:
         if not left:
             return Outcome(counts=counts)
         why = f"can't be ended: {format_processes(left)}"
-        if settings.when_left == "halt":
+        if settings.when_left != "go-on":
             name_reason(call, STRAYS, why)
         return Outcome(code=CODES[settings.when_left], why=why, counts=counts)
 
