@@ -8,6 +8,7 @@ a link any more.
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable
@@ -22,6 +23,8 @@ MOST_DEPTH = 100
 UNMOVABLE = {errno.ENOSPC, errno.EDQUOT, errno.EXDEV, errno.ENAMETOOLONG}
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MOUNTS = Path("/proc/self/mountinfo")
+ESCAPED = re.compile(rb"\\([0-7]{3})")
+OTHER_DEVICE = "it is another file system"
 Result = TypeVar("Result")
 
 
@@ -63,7 +66,7 @@ def remove(parent: int, name: str) -> str:
             os.unlink(name, dir_fd=parent)
             return ""
         if found.st_dev != os.fstat(parent).st_dev:
-            return "it is another file system"
+            return OTHER_DEVICE
         if mount := find_mount(parent, name):
             return f"{mount} is mounted in it"
         return _remove_directory(parent, _rename_away(parent, name))
@@ -88,8 +91,7 @@ def find_mount(parent: int, name: str) -> str | None:
     except OSError:
         return None
     for line in lines:
-        escaped = line.split(b" ")[4].decode("latin-1")
-        point = os.fsdecode(escaped.encode().decode("unicode_escape").encode("latin-1"))
+        point = os.fsdecode(ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), line.split()[4]))
         if point == top or point.startswith(f"{top}/"):
             return point
     return None
@@ -110,7 +112,7 @@ def _rename_away(parent: int, name: str) -> str:
 def _remove_directory(parent: int, name: str, depth: int = 0) -> str:
     """Empty a directory and remove it; return why it is left."""
     try:
-        root = _with_permission(parent, name, lambda: os.open(name, DIRECTORY, dir_fd=parent))
+        root = _open_below(parent, name)
     except FileNotFoundError:
         return ""
     except OSError as err:
@@ -122,6 +124,15 @@ def _remove_directory(parent: int, name: str, depth: int = 0) -> str:
     finally:
         os.close(root)
     return why or _try(lambda: os.rmdir(name, dir_fd=parent))
+
+
+def _open_below(parent: int, name: str) -> int:
+    """Open a directory of the same file system; raises OSError."""
+    below = _with_permission(parent, name, lambda: os.open(name, DIRECTORY, dir_fd=parent))
+    if os.fstat(below).st_dev != os.fstat(parent).st_dev:
+        os.close(below)
+        raise OSError(errno.EXDEV, OTHER_DEVICE)
+    return below
 
 
 def _try(act: Callable[[], None]) -> str:
@@ -154,7 +165,6 @@ class _Emptying:
     def __init__(self, root: int, depth: int) -> None:
         self.root = root
         self.depth = depth
-        self.device = os.fstat(root).st_dev
         self.names = secrets.token_hex(4)
         self.done = 0
         self.why = ""
@@ -187,12 +197,8 @@ class _Emptying:
 
     def _dissolve(self, name: str) -> None:
         """Take a directory's content out of it, and remove it."""
-        below = _with_permission(
-            self.root, name, lambda: os.open(name, DIRECTORY, dir_fd=self.root)
-        )
+        below = _open_below(self.root, name)
         try:
-            if os.fstat(below).st_dev != self.device:
-                raise OSError(errno.EXDEV, "another file system is mounted in it")
             _unlock(below)
             self._each(below, lambda each: self._move_up(below, each))
         finally:

@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     MASTER_AWAY = "master away"
     NOT_READY = "never ready, though its master's port answers"
     LOST = "lost its master for long"
+    TOO_FAST = "its builds failed too fast"
+    DISK_FULL = "its disk is too full"
     DIED = "ended unasked"
     TAKEN = "stopped, as this machine is taken away"
 
@@ -41,6 +43,8 @@ CODES = MappingProxyType(
         Outcome.MASTER_AWAY: 15,
         Outcome.NOT_READY: 16,
         Outcome.LOST: 17,
+        Outcome.TOO_FAST: TaskCode.HALT,
+        Outcome.DISK_FULL: TaskCode.HALT,
         Outcome.DIED: 18,
         Outcome.TAKEN: TaskCode.HALT,
     }
@@ -81,3 +85,19 @@ def task_code(outcome: Outcome, when_idle: str) -> int:
     (17, 2)
     """
     return IDLE_CODES[when_idle] if outcome is Outcome.IDLE else CODES[outcome]
+
+
+def describe_reason(ending: Ending) -> str:
+    """Say why a machine halts, if it does after this, with the name that the runner records.
+
+    >>> describe_reason(Ending(outcome=Outcome.LOST, detail="for 900 s"))
+    'lost: lost its master for long: for 900 s'
+    """
+    if ending.reason or ending.outcome in HEALTHY:
+        return ending.reason
+    name = ending.outcome.name.lower().replace("_", "-")
+    return (
+        f"{name}: {ending.outcome}: {ending.detail}"
+        if ending.detail
+        else f"{name}: {ending.outcome}"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from farmhand.errors import BadInput
 from runner.chores.ending import end_processes
-from runner.chores.frame import Call, Outcome, Plan
+from runner.chores.frame import Call, Outcome, Plan, log
 from runner.chores.purge_builds import CODES
 from runner.chores.reading import find_uid, find_workers, read_processes
 from runner.chores.reasons import name_reason
@@ -22,6 +22,9 @@ STRAYS = "strays"
 def plan(call: Call, settings: CleanSlate) -> Plan:
     """Find the strays; the first run since boot notes who is none."""
     uid = os.getuid() if settings.owner is None else find_uid(settings.owner)
+    if uid == 0 and settings.owner is None:
+        log.warning("cleanslate: no `owner` says whose processes; none is ended")
+        return Plan(lines=())
     if uid == 0:
         raise BadInput("root's processes are the system's: `owner` must name whose builds run here")
     path = call.state / FILE
@@ -43,7 +46,7 @@ def plan(call: Call, settings: CleanSlate) -> Plan:
         if not left:
             return Outcome(counts=counts)
         why = f"can't be ended: {format_processes(left)}"
-        if settings.when_left == "halt":
+        if settings.when_left != "go-on":
             name_reason(call, STRAYS, why)
         return Outcome(code=CODES[settings.when_left], why=why, counts=counts)
 

@@ -54,7 +54,7 @@ def is_log(path: Path, uid: int) -> bool:
             return False
         try:
             return may_empty(os.stat(path.name, dir_fd=parent, follow_symlinks=False), uid)
-        except FileNotFoundError:
+        except OSError:
             return False
 
 

@@ -71,9 +71,10 @@ def read_builds(base: Path, parent: int) -> list[BuildDirectory]:
 
 def is_build(entry: "os.DirEntry[str]") -> bool:
     """Whether it is a directory, or a link that leads to one."""
-    if entry.is_symlink():
+    try:
         return entry.is_dir()
-    return entry.is_dir(follow_symlinks=False)
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def read_change(parent: int, entry: "os.DirEntry[str]") -> float:

@@ -53,7 +53,7 @@ def plan(call: Call, settings: PurgeBuilds) -> Plan:
         counts = {"removed": 0, "left": 0}
         short = [words for disk in disks if (words := purge(disk, wanted, counts))]
         why = "; ".join(short)
-        if short and settings.when_short == "halt":
+        if short and settings.when_short != "go-on":
             name_reason(call, DISK_FULL, why)
         return Outcome(code=CODES[settings.when_short] if short else 0, why=why, counts=counts)
 

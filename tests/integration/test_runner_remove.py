@@ -62,7 +62,7 @@ def test_a_tree_deeper_than_paths_and_recursion_go_is_removed(disk: Path) -> Non
 
 @needs_root
 def test_what_has_a_mount_in_it_is_left_alone(disk: Path) -> None:
-    inside = disk / "build/a b\\c/mounted"
+    inside = disk / "build/é b\\c/mounted"
     (disk / "kept").mkdir()
     (disk / "kept/file").touch()
     (disk / "build/first").mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_what_has_a_mount_in_it_is_left_alone(disk: Path) -> None:
     with mounted(inside):
         (inside / "file").touch()
         assert remove(parent, "build") == f"{inside} is mounted in it"
-        assert remove(parent, "build/a b\\c/mounted") == "it is another file system"
+        assert remove(parent, "build/é b\\c/mounted") == "it is another file system"
         assert (inside / "file").exists()
         assert (disk / "build/first").exists()
     subprocess.run(["mount", "--bind", str(disk / "kept"), str(inside)], check=True)
@@ -81,7 +81,7 @@ def test_what_has_a_mount_in_it_is_left_alone(disk: Path) -> None:
         assert finish_trash(parent) == [f"{TRASH}1: Device or resource busy"]
         assert (disk / "kept/file").exists()
     finally:
-        subprocess.run(["umount", str(disk / f"{TRASH}1/a b\\c/mounted")], check=False)
+        subprocess.run(["umount", str(disk / f"{TRASH}1/é b\\c/mounted")], check=False)
         subprocess.run(["umount", str(inside)], check=False, capture_output=True)
         os.close(parent)
 
