@@ -8,9 +8,11 @@ import pytest
 from runner.policy import Move, Step
 from runner.protocol import parse_said
 from runner.record import FILE, Record, RoundRecord, TaskRecord, open_record, read_record
+from runner.report import make_samples
 from runner.status import describe
 from runner.totals import Saving, Totals, compare, read_totals, to_dict
 from runner.transcript import Transcript
+from tests.manual import DOCS, first_words, read_sections
 
 HALT = Step(move=Move.HALT, why="its disk is full", cause="disk-full")
 
@@ -98,6 +100,16 @@ def test_what_can_not_be_read_begins_anew(data: object) -> None:
 def test_totals_are_read_as_they_were_written() -> None:
     totals = Totals(since="x", rounds=3, maintenance_s=1.5, halts={"rounds": 2})
     assert read_totals(json.loads(json.dumps(to_dict(totals))), "now") == totals
+
+
+def test_every_metric_of_the_runner_is_documented_and_no_other(tmp_path: Path) -> None:
+    record = open_record(tmp_path, tmp_path)
+    go_round(record)
+    record.count(None)
+    record.count(HALT)
+    names = {f"farmhand_{sample.name}" for sample in make_samples(record, {"ok": 1})}
+    text = read_sections(DOCS / "runner.md")["What does it do now?"]
+    assert set(first_words(text)) == names
 
 
 # What tasks say
