@@ -117,7 +117,7 @@ class RunnerMachine:
         wait_until(lambda: note in self.notes())
 
 
-def wait_until(reached: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(reached: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something outside; fails where it does not come."""
     deadline = time.monotonic() + seconds
     while not reached():

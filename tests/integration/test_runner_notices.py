@@ -56,6 +56,11 @@ def machine(farm: WorkerFarm, metadata: MetadataServer, tmp_path: Path) -> Itera
     wait_until(lambda: not farm.connected())
 
 
+def asked_of(metadata: MetadataServer) -> list[tuple[str, int]]:
+    """What the machine has asked so far."""
+    return metadata.asked.get(INSTANCE, [])
+
+
 def build(farm: WorkerFarm, machine: RunnerMachine) -> int:
     """Have a build, and wait until its command runs."""
     (request,) = farm.master.force(BUILDER)
@@ -77,7 +82,7 @@ def test_a_build_ends_in_time_then_post_flight_runs_and_the_machine_halts(
     wait_until(lambda: bool(farm.connected()))
     request = build(farm, machine)
     metadata.announce(INSTANCE, "terminate", 120)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 3, said
     assert machine.notes() == [*ROUND, "halt.sh"]
     assert results(farm, request) == [SUCCESS]
@@ -101,9 +106,9 @@ def test_a_build_that_takes_too_long_is_cut_short_in_time_and_retried(
     request = build(farm, machine)
     # The notice does not stay: what was announced once holds.
     metadata.announce(INSTANCE, "stop", 120)
-    wait_until(lambda: ("meta-data/spot/instance-action", 200) in metadata.asked[INSTANCE])
+    wait_until(lambda: ("meta-data/spot/instance-action", 200) in asked_of(metadata))
     metadata.said[INSTANCE].clear()
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 3, said
     assert machine.notes() == [*ROUND, "halt.sh"]
     wait_until(lambda: results(farm, request)[:1] == [RETRY])
@@ -120,7 +125,7 @@ def test_a_recommendation_lets_the_build_end_however_long_it_takes(
     wait_until(lambda: bool(farm.connected()))
     request = build(farm, machine)
     metadata.recommend(INSTANCE)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert results(farm, request) == [SUCCESS], said
     assert machine.status()["rounds"][0]["cause"] == "spot-rebalance"
 
@@ -131,10 +136,10 @@ def test_a_service_that_fails_and_hangs_costs_one_warning_and_no_build(
     machine.settings["worker"]["builds"] = 1
     metadata.failing = 503
     process = machine.start("-n", "1")
-    wait_until(lambda: bool(farm.connected()) and len(metadata.asked[INSTANCE]) > 2)
+    wait_until(lambda: bool(farm.connected()) and len(asked_of(metadata)) > 2)
     metadata.hanging.clear()
     request = build(farm, machine)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert results(farm, request) == [SUCCESS]
     assert said.count("no notices: ") == 1
@@ -161,7 +166,7 @@ def test_one_token_serves_until_it_is_refused(metadata: MetadataServer, watcher:
     metadata.tokens.clear()
     metadata.recommend(INSTANCE)
     assert watcher.ask() == REBALANCING
-    paths = [path for path, _ in metadata.asked[INSTANCE]]
+    paths = [path for path, _ in asked_of(metadata)]
     assert paths.count("api/token") == 2
 
 
@@ -171,7 +176,7 @@ def test_a_recommendation_is_not_asked_for_where_nobody_heeds_it(
     watcher.settings = WorkerSettings(heed_rebalance=False)
     metadata.recommend(INSTANCE)
     assert watcher.ask() is None
-    assert not any("rebalance" in path for path, _ in metadata.asked[INSTANCE])
+    assert not any("rebalance" in path for path, _ in asked_of(metadata))
 
 
 @pytest.mark.parametrize("trouble", ["fails", "hangs", "says nonsense"])
