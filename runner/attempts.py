@@ -5,7 +5,7 @@ import random
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.cgroups import Cgroup
@@ -13,7 +13,7 @@ from runner.environ import choose_environ
 from runner.execute import Job, execute
 from runner.hooks import format_hook, run_hook
 from runner.policy import GO_ON, Move, Retry, Step, next_step
-from runner.protocol import Ended, Verdict, read_code
+from runner.protocol import Ended, Verdict, name_reason, read_code, read_number
 from runner.record import Record, TaskRecord
 from runner.settings import BUILDBOT, Rules, RunnerSettings, find_rules
 from runner.stops import Stops
@@ -68,7 +68,8 @@ def run_task(scene: Scene, task: Task) -> Attempts:
         if scene.stops.count:
             step = Step(move=Move.STOP, why="asked to stop")
             break
-    why = f"{task.name}: {step.why}: {ended.why}" if step.why else ""
+    said = ended.said.get("reason", ended.why)
+    why = f"{task.name}: {step.why}: {said}" if step.why else ""
     if step.move is Move.HALT:
         log.error("%s", why)
     scene.done.append(
@@ -77,15 +78,18 @@ def run_task(scene: Scene, task: Task) -> Attempts:
             tries=tries,
             seconds=round(time.monotonic() - began, 3),
             result=verdict.value,
-            reason=ended.why,
+            reason=said,
+            connected_s=read_number(ended.said.get("connected_s")),
         )
     )
-    return Attempts(step=Step(move=step.move, why=why), started=started)
+    cause = step.cause and (name_reason(ended.said.get("reason", "")) or step.cause)
+    return Attempts(step=replace(step, why=why, cause=cause), started=started)
 
 
 def _step(scene: Scene, ended: Ended, verdict: Verdict, tries: int, rules: Rules) -> Step | Retry:
     if ended.undead:
-        return Step(move=Move.HALT, why=f"{ended.undead} of its processes can't be ended")
+        why = f"{ended.undead} of its processes can't be ended"
+        return Step(move=Move.HALT, why=why, cause="undead")
     stopping = scene.stops.count > 0
     return next_step(verdict, tries, rules, chance=random.random(), stopping=stopping)  # noqa: S311 - no secret
 

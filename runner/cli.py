@@ -65,14 +65,37 @@ def worker(run: Run) -> Result:
     \b
     Exit codes are a task's: 0 go on, 2 halt, 3 exit, others: try again.
     """
-    from runner.load import find_file, load_worker_settings
+    from runner.load import find_file, load_worker
+    from runner.metadata import find_metadata
     from runner.processes import die_with_parent
     from runner.worker import run_worker
 
     if "RUNNER_CONFIG_CMD" in run.environ:
         die_with_parent()
     path = find_file(run.config_path, run.environ)
-    return run_worker(run, load_worker_settings(path, run.environ))
+    common, settings = load_worker(path, run.environ)
+    metadata = find_metadata(common.metadata_url, run.environ) if settings.notices else None
+    return run_worker(run, settings, metadata)
+
+
+@farm_command(main, "chore", command="runner", changes=True, deadline_s=math.inf)
+@click.option("--yes", is_flag=True, help="Do it by hand, where only the runner may: halt.")
+@click.argument("name")
+def chore(run: Run, name: str, *, yes: bool) -> Result:
+    """Do one of the tasks that come with the runner, as a file of its task directory does.
+
+    \b
+    Examples:
+      runner chore check_ami --dry-run
+      runner chore halt --yes
+
+    \b
+    Exit codes are a task's: 0 go on, 2 halt, 3 exit, others: try again. By hand also 2 wrong
+    options or configuration, 75 another one is at work.
+    """
+    from runner.chores.frame import run_chore
+
+    return run_chore(run, name, yes=yes)
 
 
 if __name__ == "__main__":

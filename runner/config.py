@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runner.chores.config import NAMES, Chores, find_problems
 from runner.settings import RunnerSettings, is_command
 from runner.worker_config import WorkerSettings
 
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runner(RunnerSettings):
-    """What the runner's rounds and tasks have, and what `runner worker` does."""
+    """What the runner's rounds and tasks have, and what `runner worker` and `runner chore` do."""
 
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    chores: Chores = field(default_factory=Chores)
 
     def find_problems(self) -> "Iterator[Problem]":
         """Say which values make no sense."""
@@ -32,3 +34,6 @@ class Runner(RunnerSettings):
                 yield Problem(path, "expected a command, its quotes closed")
         for problem in self.worker.find_problems():
             yield Problem(("worker", *problem.path), problem.message)
+        for name in NAMES:
+            for where, message in find_problems(getattr(self.chores, name)):
+                yield Problem(("chores", name, *where), message)

@@ -168,7 +168,14 @@ def _follow(child: Child, stops: Stops, apart: Collection[int]) -> Ended:
     undead = end_strays(apart, job.grace_s, output, child.cgroup) if why or left else 0
     output.finish()
     seconds = time.monotonic() - began
-    return Ended(code=code, why=why or _say(code), seconds=seconds, left=left, undead=undead)
+    return Ended(
+        code=code,
+        why=why or _say(code),
+        seconds=seconds,
+        left=left,
+        undead=undead,
+        said=output.transcript.said,
+    )
 
 
 def _watch(child: Child, pidfd: int, stops: Stops) -> str:

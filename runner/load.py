@@ -3,11 +3,14 @@
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from farmhand.config_file import find_config
 from farmhand.errors import BadInput
+from runner.chores.config import Chores, find_problems
+from runner.chores.kinds import build, nest
 from runner.originals import read_ini
 from runner.settings import RunnerSettings, from_json
 from runner.worker_config import WorkerSettings
@@ -22,6 +25,12 @@ def find_file(option: Path | None, environ: Mapping[str, str]) -> Path | None:
     return path.absolute() if path is not None else None
 
 
+def find_file_of_task(option: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Choose the file for what the runner has started: the runner's own, unless an option says."""
+    _, named, ours = environ.get("RUNNER_CONFIG_CMD", "").partition(" -c ")
+    return Path(ours) if named and option is None else find_file(option, environ)
+
+
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> RunnerSettings:
     """Load the runner's settings; without a file, the defaults.
 
@@ -34,13 +43,21 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> RunnerSettin
     return read_ini(path).settings
 
 
-def load_worker_settings(path: Path | None, environ: Mapping[str, str]) -> WorkerSettings:
-    """Load the settings of `runner worker`; raises BadInput."""
+def load_worker(
+    path: Path | None, environ: Mapping[str, str]
+) -> tuple[RunnerSettings, WorkerSettings]:
+    """Load the runner's settings and those of `runner worker`; raises BadInput."""
     if path is None:
-        return WorkerSettings()
+        return RunnerSettings(), WorkerSettings()
     if path.suffix not in YAML:
-        return read_ini(path).worker
-    data = _ask_another(path, environ)["worker"]
+        original = read_ini(path)
+        return original.settings, original.worker
+    section = _ask_another(path, environ)
+    return from_json(section), _read_worker(section)
+
+
+def _read_worker(section: Mapping[str, Any]) -> WorkerSettings:
+    data = section["worker"]
     basedir = data["basedir"]
     return WorkerSettings(
         **{
@@ -49,6 +66,32 @@ def load_worker_settings(path: Path | None, environ: Mapping[str, str]) -> Worke
             "pass_env": tuple(data["pass_env"]),
         }
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChoreSettings:
+    """What a chore is told, and what the runner and `runner worker` are."""
+
+    chore: Any
+    runner: RunnerSettings
+    worker: WorkerSettings
+
+
+def load_chore(path: Path | None, name: str, environ: Mapping[str, str]) -> ChoreSettings:
+    """Load the settings of one chore and all others; raises BadInput."""
+    kind = get_type_hints(Chores)[name]
+    if path is None:
+        return ChoreSettings(chore=kind(), runner=RunnerSettings(), worker=WorkerSettings())
+    if path.suffix in YAML:
+        data = _ask_another(path, environ)
+        chore = build(kind, data["chores"][name], f"{path}: runner.chores.{name}")
+        return ChoreSettings(chore=chore, runner=from_json(data), worker=_read_worker(data))
+    original = read_ini(path)
+    where = f"{path}: [{name}]"
+    chore = build(kind, nest(original.settings.sections.get(name, {})), where)
+    for _, message in find_problems(chore):
+        raise BadInput(f"{where}: {message}")
+    return ChoreSettings(chore=chore, runner=original.settings, worker=original.worker)
 
 
 def _ask_another(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -8,17 +8,16 @@ from typing import Any
 
 from farmhand.errors import BadInput
 from farmhand.wording import unknown
+from runner.chores.kinds import TRUTHS
 from runner.settings import LONGEST_S, RunnerSettings, TaskSettings, is_command
 from runner.tasks import natural_key
 from runner.worker_config import NOT_NEGATIVE, POSITIVE, WorkerSettings
 
 NUMBERS = ("max_time", "sleep_time", "retry_jitter", "grace")
-RUNNER_NUMBERS = (*NUMBERS, "halt_interval", "round_interval", "hook_time")
+RUNNER_NUMBERS = (*NUMBERS, "halt_interval", "round_interval", "hook_time", "reboot_s")
 # An option of a task's section that is nearly one of these is a mistake; all others are its own.
 MISSPELLED = ("max_time", "max_tries", "sleep_time", "retry_jitter", "interpreter", "depends_on")
 NEAR = 0.85
-TRUTHS = {"1": True, "yes": True, "true": True, "on": True}
-TRUTHS |= {"0": False, "no": False, "false": False, "off": False}
 
 Section = Mapping[str, str]
 Read = Callable[[str], Any]
@@ -136,7 +135,7 @@ def _readers() -> dict[str, Read]:
     readers: dict[str, Read] = dict.fromkeys(RUNNER_NUMBERS, _seconds)
     readers |= {"max_tries": _tries, "output_limit": _count, "pass_env": _words}
     readers |= {"interpreter": _command, "task_hook": _command}
-    return readers | {"user": _text, "halt_task": _text}
+    return readers | {"user": _text, "halt_task": _text, "metadata_url": _text}
 
 
 def _read(readers: Mapping[str, Read], key: str, text: str, where: str) -> Any:

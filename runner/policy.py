@@ -25,10 +25,11 @@ class Move(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """What comes next, and why."""
+    """What comes next, and why; `cause` is a halt's reason as a name, for records and metrics."""
 
     move: Move
     why: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +53,13 @@ def next_step(
         case Verdict.OK | Verdict.RUNNING:
             return GO_ON
         case Verdict.HALT:
-            return Step(move=Move.HALT, why="asks to halt")
+            return Step(move=Move.HALT, why="asks to halt", cause="asked")
         case Verdict.EXIT:
             return Step(move=Move.EXIT, why="asks to stop")
         case Verdict.RETRY if stopping:
             return Step(move=Move.STOP, why="failed while stopping")
         case Verdict.RETRY if tries >= rules.max_tries:
-            return Step(move=Move.HALT, why=f"failed {tries} times")
+            return Step(move=Move.HALT, why=f"failed {tries} times", cause="failed")
         case Verdict.RETRY:
             return Retry(after_s=pause_s(tries, rules, chance))
 

@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
 from runner.cgroups import Cgroup
@@ -35,6 +35,12 @@ def die_with_parent() -> None:
     Raises OSError where the kernel refuses.
     """
     _control(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def prepare_to_die() -> Callable[[], object]:
+    """Make what a child calls before it becomes another program, to die with the one who forked."""
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _control(what: int, value: int) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from farmhand.output import format_time
+from runner.policy import Step
+from runner.settings import BUILDBOT, REBOOT_S
+from runner.totals import Totals, add_halt, add_round, read_totals, to_dict
 
 log = logging.getLogger("runner")
 
@@ -19,25 +22,38 @@ ROUNDS_KEPT = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskRecord:
-    """One task of a round."""
+    """One task of a round; `connected_s` is what the worker's said that its connection took."""
 
     task: str
     tries: int
     seconds: float
     result: str
     reason: str
+    connected_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoundRecord:
-    """One round; `result` is ok, stop, exit or halt."""
+    """One round; `result` is ok, stop, exit or halt, `cause` the name of a halt's reason."""
 
     number: int
     started_at: str
     seconds: float
     result: str
     reason: str
+    cause: str = ""
     tasks: tuple[TaskRecord, ...] = ()
+
+    @property
+    def maintenance_s(self) -> float:
+        """What it took without the worker's life."""
+        life_s = sum(task.seconds for task in self.tasks if task.task == BUILDBOT)
+        return round(max(0.0, self.seconds - life_s), 3)
+
+    @property
+    def connected_s(self) -> float | None:
+        """What its worker needed to be connected, if it was."""
+        return next((task.connected_s for task in self.tasks if task.task == BUILDBOT), None)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,6 +65,8 @@ class Record:
     number: int = 0
     last_halt_at: str | None = None
     rounds: list[dict[str, Any]] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
+    reboot_s: float = REBOOT_S
     warned: bool = False
 
     def doing(self, what: str, *, task: str | None = None, tries: int | None = None) -> None:
@@ -67,6 +85,8 @@ class Record:
             "since": now(),
             "last_halt_at": self.last_halt_at,
             "rounds": self.rounds,
+            "totals": to_dict(self.totals),
+            "reboot_s": self.reboot_s,
         }
         draft = self.path.with_name(f".{FILE}.new")
         try:
@@ -85,9 +105,23 @@ class Record:
 
     def end_round(self, ended: RoundRecord) -> None:
         """Keep a round, and forget the oldest."""
-        document = {**_as_dict(ended), "tasks": [_as_dict(task) for task in ended.tasks]}
+        document = {
+            **_as_dict(ended),
+            "maintenance_s": ended.maintenance_s,
+            "connected_s": ended.connected_s,
+            "tasks": [_as_dict(task) for task in ended.tasks],
+        }
         self.rounds = [*self.rounds, document][-ROUNDS_KEPT:]
         self.doing("pause")
+
+    def count(self, halt: Step | None) -> None:
+        """Add the last round up, or the halt that follows it; written with what is done next."""
+        if halt is not None:
+            self.totals = add_halt(self.totals, halt.cause)
+            return
+        last = self.rounds[-1]
+        spent = {key: last[key] for key in ("maintenance_s", "connected_s")}
+        self.totals = add_round(self.totals, **spent)
 
     def halting(self) -> None:
         """Write that a halt begins, which may be the last thing this machine does."""
@@ -108,8 +142,10 @@ def now() -> str:
 def open_record(state_directory: Path, directory: Path) -> Record:
     """Go on with what the runner before us wrote; what can't be read is forgotten."""
     path = state_directory / FILE
-    record = Record(path=path, directory=str(directory))
-    if before := read_record(path):
+    before = read_record(path) or {}
+    totals = read_totals(before.get("totals"), now())
+    record = Record(path=path, directory=str(directory), totals=totals)
+    if before:
         rounds = before.get("rounds")
         record.rounds = rounds if isinstance(rounds, list) else []
         halted = before.get("last_halt_at")

@@ -8,8 +8,18 @@ from farmhand.errors import ExitCode
 from farmhand.metrics import Sample
 from farmhand.output import print_json, print_lines
 from runner.policy import Move, Step
+from runner.record import Record
 from runner.settings import RunnerSettings, find_rules
 from runner.tasks import Divided, Task
+from runner.totals import compare
+
+LAST = {
+    "round": ("seconds", "Duration of the last round."),
+    "maintenance": ("maintenance_s", "What the last round took without its worker's life."),
+    "connect": ("connected_s", "What the last round's worker needed to be connected."),
+}
+REBOOTS = "Rounds since the record began after which the machine went on without a reboot."
+SAVED = "What a reboot after each of them would have taken, less what their maintenance took."
 
 
 def show_plan(run: Run, settings: RunnerSettings, tasks: Divided, skipped: Sequence[str]) -> Result:
@@ -46,23 +56,22 @@ def format_planned(row: Mapping[str, Any]) -> str:
     return f"{row['part']:6}  {row['file']}  ({limit}, {row['max_tries']} tries)"
 
 
-def finish(
-    run: Run, step: Step, rounds: Sequence[Mapping[str, Any]], counted: Mapping[str, int]
-) -> Result:
+def finish(run: Run, step: Step, record: Record, counted: Mapping[str, int]) -> Result:
     """Say how the rounds went: 3 after a halt that a task brought about, 0 where all is done."""
     if run.json:
-        document = {"result": step.move.word, "reason": step.why, "rounds": list(rounds)}
-        print_json(document)
+        rounds = record.rounds[-record.number :]
+        document = {"result": step.move.word, "reason": step.why, "cause": step.cause}
+        print_json({**document, "rounds": rounds})
     code = ExitCode.PARTIAL if step.move is Move.HALT else ExitCode.OK
     return Result(
         exit_code=code,
         summary={"rounds": sum(counted.values()), "result": step.move.word},
-        samples=tuple(make_samples(rounds, counted)),
+        samples=tuple(make_samples(record, counted)),
     )
 
 
-def make_samples(rounds: Sequence[Mapping[str, Any]], counted: Mapping[str, int]) -> list[Sample]:
-    """Make the metrics of the rounds so far."""
+def make_samples(record: Record, counted: Mapping[str, int]) -> list[Sample]:
+    """Make the metrics of the rounds so far: of this run, of the last round, and of all."""
     samples = [
         Sample(
             name="runner_rounds",
@@ -72,12 +81,24 @@ def make_samples(rounds: Sequence[Mapping[str, Any]], counted: Mapping[str, int]
         )
         for move in Move
     ]
-    if rounds:
-        samples.append(
-            Sample(
-                name="runner_last_round_seconds",
-                help="Duration of the last round.",
-                value=rounds[-1]["seconds"],
-            )
+    last = record.rounds[-1] if record.rounds else {}
+    samples += [
+        Sample(name=f"runner_last_{name}_seconds", help=text, value=value)
+        for name, (key, text) in LAST.items()
+        if (value := last.get(key)) is not None
+    ]
+    samples += [
+        Sample(
+            name="runner_halts",
+            help="Halts of this machine since its record began, by their reason.",
+            value=count,
+            labels={"reason": cause},
         )
+        for cause, count in sorted(record.totals.halts.items())
+    ]
+    if saving := compare(record.totals, record.reboot_s):
+        samples += [
+            Sample(name="runner_reboots_saved", help=REBOOTS, value=saving.rounds),
+            Sample(name="runner_saved_seconds", help=SAVED, value=saving.saved_s),
+        ]
     return samples

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.attempts import Scene, make_job, run_task
+from runner.environ import HALT_REASON
 from runner.execute import execute
 from runner.policy import GO_ON, Move, Step, halt_wait_s, worse
 from runner.record import RoundRecord, now, seconds_since
@@ -40,6 +41,7 @@ def run_round(scene: Scene, tasks: Divided) -> Step:
             seconds=round(seconds, 3),
             result=step.move.word,
             reason=step.why,
+            cause=step.cause,
             tasks=tuple(scene.done),
         )
     )
@@ -101,6 +103,6 @@ def halt(scene: Scene, why: str) -> None:
         return
     task = Task(name=name_task(path.name), path=path)
     rules = find_rules(scene.settings, task.name)
-    job = make_job(scene, task, rules, scene.environ_for(rules))
+    job = make_job(scene, task, rules, {**scene.environ_for(rules), HALT_REASON: why})
     ended = execute(job, scene.stops, scene.cgroup)
     log.log(logging.INFO if ended.code == 0 else logging.ERROR, "%s: %s", task.name, ended.why)

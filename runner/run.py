@@ -51,6 +51,16 @@ class Loop:
     skipped: tuple[str, ...] = ()
     counted: dict[str, int] = field(default_factory=dict)
 
+    def find_halt(self, step: Step) -> Step | None:
+        """Say which halt follows a round, if any."""
+        if step.move is Move.HALT:
+            return step
+        if not self.options.halt or step.move is not Move.GO_ON:
+            return None
+        done = self.record.number == self.options.times
+        why = f"{self.options.times} rounds are done"
+        return Step(move=Move.HALT, why=why, cause="rounds") if done else None
+
     def renew(self) -> None:
         """Read configuration and directory again; what is wrong with them costs an error line."""
         try:
@@ -58,6 +68,7 @@ class Loop:
         except BadInput as err:
             log.error("%s; this round goes on as the last one", err)
             return
+        self.record.reboot_s = self.settings.reboot_s
         if skipped != self.skipped:
             log.warning("no tasks: %s", ", ".join(skipped) or "none any more")
         self.skipped = skipped
@@ -105,6 +116,7 @@ def run_rounds(run: Run, options: Options) -> Result:
         logging.raiseExceptions = False  # a full disk must not fill stderr too
         adopt_orphans()
         record = open_record(state, options.directory)
+        record.reboot_s = settings.reboot_s
         loop = Loop(
             run=run,
             options=options,
@@ -119,7 +131,7 @@ def run_rounds(run: Run, options: Options) -> Result:
         step = go_round(loop)
         record.doing("nothing")
         asked = stops.count
-    result = finish(run, step, record.rounds[-record.number :], loop.counted)
+    result = finish(run, step, record, loop.counted)
     return replace(result, exit_code=ExitCode.TERMINATED) if asked > 1 else result
 
 
@@ -131,16 +143,14 @@ def go_round(loop: Loop) -> Step:
         scene = loop.scene()
         step = run_round(scene, loop.tasks)
         loop.counted[step.move.word] = loop.counted.get(step.move.word, 0) + 1
+        ending = loop.find_halt(step)
+        if ending or step.move is Move.GO_ON:
+            loop.record.count(ending)
         if loop.run.metrics_textfile is not None:
-            publish(loop.run.metrics_textfile, make_samples(loop.record.rounds, loop.counted))
-        if step.move is Move.HALT:
-            halt(scene, step.why)
-            return step
-        if step.move is not Move.GO_ON:
-            return step
-        if loop.record.number == loop.options.times:
-            if loop.options.halt:
-                halt(scene, f"{loop.options.times} rounds are done")
+            publish(loop.run.metrics_textfile, make_samples(loop.record, loop.counted))
+        if ending:
+            halt(scene, ending.why)
+        if ending or step.move is not Move.GO_ON or loop.record.number == loop.options.times:
             return step
         loop.stops.wait(began + loop.settings.round_interval - time.monotonic())
         if loop.stops.count:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 BUILDBOT = "buildbot"
 LONGEST_S = 1e9
+REBOOT_S = 95.0  # the middle of the 70 to 120 s that the original's users measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,11 @@ class RunnerSettings:
     halt_task: str = "halt.sh"
     halt_interval: Seconds = 600
     round_interval: Seconds = 1
+    reboot_s: Seconds = REBOOT_S
     task_hook: str | None = None
     hook_time: Seconds = 60
     output_limit: Bytes = 1_000_000
+    metadata_url: str = "http://169.254.169.254"
     env: Mapping[str, str] = field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
     tasks: Mapping[str, TaskSettings] = field(default_factory=dict)

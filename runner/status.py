@@ -1,12 +1,16 @@
 """The verb `status`: what the runner of this machine does, and its last rounds. Only reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from farmhand.command import Result, Run
 from farmhand.output import print_json, print_lines, print_table
 from farmhand.state import find_state_directory
+from runner.protocol import read_number
 from runner.record import FILE, read_record, read_start
+from runner.settings import REBOOT_S
+from runner.totals import Saving, compare, format_saving, read_totals
 
 HEAD = ("round", "started", "seconds", "result", "reason")
 
@@ -17,7 +21,7 @@ def show_status(run: Run) -> Result:
     if run.json:
         print_json(document)
         return Result()
-    print_lines([say(document)])
+    print_lines([say(document), *say_totals(document)])
     rounds = document["rounds"]
     if rounds:
         print_table(HEAD, [row(each) for each in reversed(rounds)])
@@ -34,10 +38,16 @@ def describe(record: Mapping[str, Any] | None) -> dict[str, Any]:
     works = alive and record.get("doing") != "nothing"
     keys = ("doing", "task", "try", "since", "round", "pid")
     current = {key: record.get(key) if works else None for key in keys}
+    totals = read_totals(record.get("totals"), "")
+    reboot_s = read_number(record.get("reboot_s"))
+    saving = compare(totals, reboot_s if reboot_s is not None else REBOOT_S)
     return {
         **current,
         "directory": record.get("directory"),
         "last_halt_at": record.get("last_halt_at"),
+        "recorded_since": totals.since or None,
+        "halts": totals.halts,
+        "instead_of_rebooting": asdict(saving) if saving else None,
         "rounds": record.get("rounds", []),
     }
 
@@ -59,6 +69,18 @@ def say(document: Mapping[str, Any]) -> str:
     return (
         f"round {document['round']}: {what}, since {document['since']} (process {document['pid']})"
     )
+
+
+def say_totals(document: Mapping[str, Any]) -> Iterator[str]:
+    """Say what the rounds saved, and why this machine halted.
+
+    >>> list(say_totals({"instead_of_rebooting": None, "halts": {"rounds": 2, "spot-stop": 1}}))
+    ['halts: rounds 2, spot-stop 1']
+    """
+    if saving := document["instead_of_rebooting"]:
+        yield format_saving(Saving(**saving))
+    if halts := document["halts"]:
+        yield f"halts: {', '.join(f'{cause} {count}' for cause, count in sorted(halts.items()))}"
 
 
 def row(ended: Mapping[str, Any]) -> list[object]:

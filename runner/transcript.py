@@ -4,22 +4,30 @@ import logging
 import os
 import select
 
+from runner.protocol import MARK, parse_said
+
 log = logging.getLogger("runner")
 LINE_BYTES = 8192
 CHUNK = 65536
 
 
 class Transcript:
-    """Takes bytes as they come; what is beyond the limit is counted only."""
+    """Takes bytes as they come; what is beyond the limit is counted only.
+
+    `said` is what was printed for the runner itself, wherever in the output.
+    """
 
     def __init__(self, name: str, limit: int) -> None:
         self.name = name
         self.left = limit
         self.dropped = 0
         self.rest = b""
+        self.unheard = b""
+        self.said: dict[str, str] = {}
 
     def feed(self, data: bytes) -> None:
         """Log the lines that are whole now; a line without an end is cut where it is too long."""
+        self._hear(data)
         taken, beyond = data[: self.left], len(data) - self.left
         self.left -= len(taken)
         if beyond > 0:
@@ -37,11 +45,19 @@ class Transcript:
 
     def close(self) -> None:
         """Log what has no line's end, and how much was dropped."""
+        self._hear(b"\n")
         if self.rest:
             self._say(self.rest)
             self.rest = b""
         if self.dropped:
             log.warning("%s: %d bytes of its output were dropped", self.name, self.dropped)
+
+    def _hear(self, data: bytes) -> None:
+        *lines, rest = (self.unheard + data).split(b"\n")
+        self.unheard = rest[:LINE_BYTES]
+        for line in lines:
+            if line.startswith(MARK) and (said := parse_said(line.decode("utf-8", "replace"))):
+                self.said[said[0]] = said[1]
 
     def _say(self, line: bytes) -> None:
         if line := line.rstrip(b"\r"):

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
-STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?[+-]\d{4} \[[^\]]*\] ")
+STAMP = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?[+-]\d{4}) \[[^\]]*\] ")
 
 
 class Kind(StrEnum):
@@ -19,6 +20,7 @@ class Kind(StrEnum):
     DUPLICATE = "duplicate name"
     PING = "ping"
     COMMAND = "command"
+    COMMAND_EXIT = "command exit"
     COMMAND_DONE = "command done"
     STOP_HEARD = "stop heard"
     STOP_LOST = "stop lost"
@@ -29,10 +31,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """One line that matters; `text` is the line without its time."""
+    """One line that matters; `text` is the line without its time, `at` that, since 1970."""
 
     kind: Kind
     text: str
+    at: float | None = None
 
 
 # On the text after the time. There is no line for the end of a build, only for its commands'.
@@ -54,6 +57,10 @@ LINES = tuple(
         (r"(?:\w+\.remote_print\(.*\): )?message from master: ping$", Kind.PING),
         (r"(?:\S+ )?\(command [^)]*\): startCommand:", Kind.COMMAND),
         (r" ?startCommand:", Kind.COMMAND),
+        (
+            r"(?:\(command .*\): )?command finished with signal \S+, exit code \S+,",
+            Kind.COMMAND_EXIT,
+        ),
         (r"\(command [^)]*\): ProtocolCommandBase\.command_complete ", Kind.COMMAND_DONE),
         (r"(?:SlaveBuilder|WorkerForBuilder)\.command(?:Complete|Failed) ", Kind.COMMAND_DONE),
         (r"Initiating shutdown because ", Kind.STOP_HEARD),
@@ -81,7 +88,8 @@ def parse_line(line: str) -> Event | None:
     text = line[stamp.end() :] if stamp else line
     for pattern, kind in LINES if stamp else TRACEBACKS:
         if pattern.match(text):
-            return Event(kind=kind, text=text.strip())
+            at = datetime.fromisoformat(stamp[1]).timestamp() if stamp else None
+            return Event(kind=kind, text=text.strip(), at=at)
     return None
 
 
@@ -120,7 +128,7 @@ def advance(log: WorkerLog, event: Event) -> WorkerLog:
             return replace(log, stops_by="file")
         case Kind.WATCHES_HUP:
             return replace(log, stops_by="signal")
-        case Kind.PING | Kind.COMMAND | Kind.COMMAND_DONE:
+        case Kind.PING | Kind.COMMAND | Kind.COMMAND_EXIT | Kind.COMMAND_DONE:
             return _advance_build(log, event.kind)
         case Kind.STOP_HEARD:
             return replace(log, stop_heard=True)
@@ -159,6 +167,8 @@ def _advance_build(log: WorkerLog, kind: Kind) -> WorkerLog:
 
     The last command of a build that was interrupted is told after the connection was lost.
     """
+    if kind is Kind.COMMAND_EXIT:
+        return log
     if log.connected is None:
         log = replace(log, connected=True, was_connected=True)
     if kind is Kind.PING:

@@ -1,18 +1,28 @@
 """One worker's life, from its tac to the end of its process: `runner worker`."""
 
 import logging
+import math
 import time
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 from farmhand.command import Result, Run
+from farmhand.errors import FarmError
 from farmhand.output import print_json, print_lines
-from farmhand.state import exclusive
+from farmhand.state import exclusive, find_state_directory
+from runner.chores.settings import Action
+from runner.chores.wishes import Wish, read_boot_id, write_wish
+from runner.fast_failures import Streak, settle
+from runner.metadata import Metadata
+from runner.notices import Notice, watching
+from runner.protocol import format_said
 from runner.stops import Stops, listening
 from runner.worker_config import WorkerSettings
-from runner.worker_decide import Reason, judge_run, judge_start, name_end
+from runner.worker_decide import Reason, judge_health, judge_run, judge_start, name_end
 from runner.worker_fetch import ask_basedir, fetch_tac
-from runner.worker_outcome import HEALTHY, Ending, Outcome, task_code
+from runner.worker_health import read_failures, read_free_gib, write_failures
+from runner.worker_outcome import HEALTHY, Ending, Outcome, describe_reason, task_code
 from runner.worker_process import PID_FILE, find_worker
 from runner.worker_start import LOG_FILE, prepare, probe_master, start_twistd
 from runner.worker_stop import LOOK_S, stop_worker
@@ -24,16 +34,22 @@ LOCK = "runner-worker"
 WATCH_S = 1.0  # while it works; its log and its process are looked at that often
 
 
-def run_worker(run: Run, settings: WorkerSettings) -> Result:
+def run_worker(run: Run, settings: WorkerSettings, metadata: Metadata | None = None) -> Result:
     """Live one worker's life; the exit code is the task's, by what happened.
 
-    A worker of this machine that runs already is watched and stopped like one of our own. Raises
-    LockHeld while another `runner worker` watches it, BadInput for what no retry mends.
+    A worker of this machine that runs already is watched and stopped like one of our own. Where
+    there is `metadata`, it is asked whether EC2 takes this machine away.
+
+    Raises LockHeld while another `runner worker` watches it, BadInput for what no retry mends.
     """
     with listening() as asked:
         if run.dry_run:
             return show_plan(run, ask_basedir(run, settings, asked))
-        ending = live(run, settings, asked)
+        with watching(metadata, settings, asked) as watcher:
+            ending = live(run, settings, asked)
+        if watcher and watcher.notice:
+            ending = name_taken(run, ending, watcher.notice)
+    tell_runner(run, ending)
     code = task_code(ending.outcome, settings.when_idle)
     words = f"{ending.outcome}: {ending.detail}" if ending.detail else str(ending.outcome)
     level = logging.INFO if ending.outcome in HEALTHY else logging.ERROR
@@ -45,6 +61,26 @@ def run_worker(run: Run, settings: WorkerSettings) -> Result:
     elif run.speaks:
         print_lines([words])
     return Result(exit_code=code, summary=summary)
+
+
+def name_taken(run: Run, ending: Ending, notice: Notice) -> Ending:
+    """Name the end of a worker whose machine goes, and wish for a halt that is no reboot."""
+    action: Action = "shutdown" if notice.name in {"spot-stop", "spot-hibernate"} else "terminate"
+    try:
+        wish = Wish(action=action, why=notice.words)
+        write_wish(find_state_directory(run.environ), wish, read_boot_id())
+    except FarmError as err:
+        log.warning("%s", err)
+    reason = f"{notice.name}: {notice.words}"
+    return replace(ending, outcome=Outcome.TAKEN, detail=notice.words, reason=reason)
+
+
+def tell_runner(run: Run, ending: Ending) -> None:
+    """Say to the runner that has started us what it records."""
+    if "RUNNER_CONFIG_CMD" not in run.environ:
+        return
+    told = {"reason": describe_reason(ending) or None, "connected_s": ending.connected_s}
+    print_lines([format_said(kind, text) for kind, text in told.items() if text is not None])
 
 
 def show_plan(run: Run, basedir: Path | None) -> Result:
@@ -71,7 +107,7 @@ def live(run: Run, settings: WorkerSettings, asked: Stops) -> Ending:
         if locked:
             held.enter_context(exclusive(locked, LOCK))
             if watch := adopt(locked):
-                return attend(watch, settings, asked)
+                return stay(run, watch, settings, asked)
         basedir = fetch_tac(run, settings, asked)
         if isinstance(basedir, Ending):
             return basedir
@@ -80,7 +116,7 @@ def live(run: Run, settings: WorkerSettings, asked: Stops) -> Ending:
         started = adopt(basedir) or start(run, settings, basedir)
         if isinstance(started, Ending):
             return started
-        return attend(started, settings, asked)
+        return stay(run, started, settings, asked)
 
 
 def adopt(basedir: Path) -> Watch | None:
@@ -112,13 +148,25 @@ def start(run: Run, settings: WorkerSettings, basedir: Path) -> Watch | Ending:
     return Ending(outcome=Outcome.NOT_STARTED, detail=problem)
 
 
+def stay(run: Run, watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending:
+    """Stay with a worker to its end; the next one goes on counting builds that fail fast."""
+    counted = read_failures(run.environ)
+    watch.streak = Streak(fast_s=settings.fast_s, count=counted)
+    ending = attend(watch, settings, asked)
+    count = 0 if ending.outcome is Outcome.TOO_FAST else settle(watch.streak).count
+    if count != counted:
+        write_failures(run.environ, count)
+    return ending
+
+
 def attend(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending:
     """Stay with a worker until its process is gone."""
-    already = watch.log.builds
+    already, adopted = watch.log.builds, watch.log.started
     with closing(watch):
         ending = wait_ready(watch, settings, asked) or work(watch, settings, asked)
     builds = watch.log.builds - already
-    return Ending(outcome=ending.outcome, detail=ending.detail, builds=builds)
+    connected_s = None if adopted else watch.connected_s
+    return replace(ending, builds=builds, connected_s=connected_s)
 
 
 def wait_ready(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending | None:
@@ -130,9 +178,11 @@ def wait_ready(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending |
         outcome = judge_start(watch.log, alive=alive, late=waited_s >= settings.ready_within_s)
         if watch.log.connected and alive:
             pid = watch.process.pid if watch.process else 0
-            log.info("the worker, process %d, is connected after %.1f s", pid, waited_s)
+            took_s = time.monotonic() - watch.begun
+            log.info("the worker, process %d, is connected after %.1f s", pid, took_s)
+            watch.connected_s = round(took_s, 3)
             return None
-        if asked.count:
+        if asked.asked:
             stop_worker(watch, settings, asked)
             return Ending(outcome=Outcome.ASKED_TO_END, detail="before it was connected")
         if outcome is not None:
@@ -157,10 +207,12 @@ def work(watch: Watch, settings: WorkerSettings, asked: Stops) -> Ending:
     log.info("the worker stops: %s", reason)
     gone = reason is Reason.GONE
     forced = stop_worker(watch, settings, asked)
+    if not asked.asked and (unwell := find_unwell(reason, watch, settings)):
+        return unwell
     if reason is Reason.LOST:
         watch.log_tail()
         return Ending(outcome=Outcome.LOST, detail=f"for {settings.lost_for_s:g} s")
-    if asked.count:
+    if asked.asked:
         return Ending(outcome=Outcome.ASKED_TO_END, detail="by force" if forced else "")
     outcome = name_end(watch.log, asked=not gone, killed=forced)
     if outcome not in HEALTHY:
@@ -173,14 +225,39 @@ def wait_reason(watch: Watch, settings: WorkerSettings, asked: Stops) -> Reason:
     begun = time.monotonic()
     log.info("it works until %s", describe_limits(settings))
     while watch.update():
-        if asked.count:
+        if asked.asked:
             return Reason.ASKED
         ran_s = time.monotonic() - begun
-        reason = judge_run(watch.log, settings, ran_s=ran_s, lost_s=watch.lost_s())
+        reason = find_health(watch, settings) or judge_run(
+            watch.log, settings, ran_s=ran_s, lost_s=watch.lost_s()
+        )
         if reason is not None:
             return reason
         watch.wait(asked, WATCH_S)
-    return Reason.ASKED if asked.count else Reason.GONE
+    return Reason.ASKED if asked.asked else Reason.GONE
+
+
+def find_health(watch: Watch, settings: WorkerSettings) -> Reason | None:
+    """Look whether the machine is well enough for another build."""
+    fast = settle(watch.streak).count
+    free_gib = read_free_gib(watch.basedir) if settings.min_free_gib else math.inf
+    return judge_health(watch.log, settings, fast_failures=fast, free_gib=free_gib)
+
+
+def find_unwell(reason: Reason, watch: Watch, settings: WorkerSettings) -> Ending | None:
+    """Name the end of a worker whose machine is not well; None where it is after all.
+
+    Its last build may have gone on, and have failed late, or not at all.
+    """
+    fast = settle(watch.streak).count
+    if settings.fast_failures and fast >= settings.fast_failures:
+        detail = f"{fast} in a row, each within {settings.fast_s:g} s"
+        return Ending(outcome=Outcome.TOO_FAST, detail=detail)
+    if reason is Reason.DISK_FULL and settings.when_disk_full == "halt":
+        free_gib = read_free_gib(watch.basedir)
+        detail = f"{free_gib:.1f} GiB free of {settings.min_free_gib:g} wanted"
+        return Ending(outcome=Outcome.DISK_FULL, detail=detail)
+    return None
 
 
 def describe_limits(settings: WorkerSettings) -> str:

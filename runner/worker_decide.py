@@ -19,6 +19,8 @@ class Reason(StrEnum):
     TIME = "its time is over"
     BUILDS = "it has begun its last build"
     LOST = "it has lost its master for too long"
+    TOO_FAST = "its builds fail too fast"
+    DISK_FULL = "its disk is too full"
 
 
 class Step(StrEnum):
@@ -70,6 +72,19 @@ def judge_run(
     if settings.run_for_s and ran_s >= settings.run_for_s:
         return Reason.TIME
     return Reason.LOST if lost_s >= settings.lost_for_s else None
+
+
+def judge_health(
+    log: WorkerLog, settings: WorkerSettings, *, fast_failures: int, free_gib: float
+) -> Reason | None:
+    """Say why a machine should have no further build; None while it may.
+
+    `fast_failures` counts the last build too, which may go on while one of its commands runs.
+    """
+    if free_gib < settings.min_free_gib:
+        return Reason.DISK_FULL
+    counted = settings.fast_failures > 0 and not log.commands
+    return Reason.TOO_FAST if counted and fast_failures >= settings.fast_failures else None
 
 
 def choose_step(log: WorkerLog, settings: WorkerSettings, stopping: Stopping) -> Step:

@@ -51,9 +51,9 @@ def fetch_tac(run: Run, settings: WorkerSettings, asked: Stops) -> Path | Ending
 
     Raises BadInput where runslave's options or configuration are wrong.
     """
-    while not asked.count:
+    while not asked.asked:
         said = call_runslave(run, settings, asked)
-        if asked.count:
+        if asked.asked:
             break
         if said.code == ExitCode.BAD_INPUT:
             raise BadInput("runslave refused its options or configuration: see its lines above")
@@ -91,7 +91,7 @@ def call_runslave(run: Run, settings: WorkerSettings, asked: Stops, *words: str)
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, env=environ)
         while process.poll() is None:
             asked.wait(LOOK_S)
-            if asked.count:
+            if asked.asked:
                 process.terminate()
                 process.wait()
         output.seek(0)

@@ -23,14 +23,15 @@ STAMP_STEP_S = 2.0  # the coarsest file systems count time in 2 s
 def stop_worker(watch: Watch, settings: WorkerSettings, asked: Stops) -> bool:
     """Stop it, and return when its process is gone; return whether it was forced.
 
-    Who asks us twice to end does not want to wait for a build.
+    Who asks us twice to end does not want to wait for a build; who takes this machine away does not
+    wait for one either.
     """
     times: dict[str, float] = {"since": time.monotonic()}
     forced = False
     while watch.update() and watch.process is not None:
         if watch.log.leaving:
             times.setdefault("leaving", time.monotonic())
-        stopping = describe_stop(times, at_once=asked.count > 1)
+        stopping = describe_stop(times, at_once=asked.now)
         step = choose_step(watch.log, settings, stopping)
         forced = forced or (step is Step.TERM and watch.log.connected is not False)
         take_step(watch, watch.process, step, times)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.fast_failures import Streak, follow
 from runner.follow import Follower, rotated
 from runner.stops import Stops
 from runner.twistd_log import Event, Kind, WorkerLog, advance, parse_line
@@ -26,8 +27,11 @@ class Watch:
         self.basedir = basedir
         self.log = seen or WorkerLog()
         self.process: WorkerProcess | None = None
+        self.streak = Streak(fast_s=0.0)
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.lost_at: float | None = None
+        self.begun = time.monotonic()
+        self.connected_s: float | None = None
         self.follower = Follower(basedir / LOG_FILE)
 
     def close(self) -> None:
@@ -56,6 +60,7 @@ class Watch:
         if event is None:
             return
         before, self.log = self.log, advance(self.log, event)
+        self.streak = follow(self.streak, before, self.log, event)
         if event.kind is Kind.STARTED and before.started:
             log.warning("the worker was started anew by somebody else")
         if self.log.builds > before.builds:

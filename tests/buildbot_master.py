@@ -44,9 +44,10 @@ from buildbot.plugins import schedulers, steps, util, worker
 with open({settings!r}) as file:
     farm = json.load(file)
 local = "tcp:{{}}:interface=127.0.0.1"
-factory = util.BuildFactory(
-    [steps.ShellCommand(command=["sleep", str(farm["build_seconds"])], usePTY=False)]
-)
+command = ["sleep", str(farm["build_seconds"])]
+if farm["left_behind"]:
+    command = ["sh", "-c", "setsid sleep 600 >/dev/null 2>&1 & exec sleep " + command[1]]
+factory = util.BuildFactory([steps.ShellCommand(command=command, usePTY=False)])
 c = BuildmasterConfig = {{
     "title": "demo farm",
     "buildbotURL": "http://127.0.0.1:{{}}/".format(farm["www_port"]),
@@ -175,6 +176,7 @@ def running_master(
     db_url: str | None = None,
     workers: Sequence[str] = ("demo-worker",),
     build_seconds: float = 1.0,
+    left_behind: bool = False,
     with_www: bool = True,
     pb_port: int = 0,
     www_port: int = 0,
@@ -182,7 +184,8 @@ def running_master(
 ) -> Iterator[BuildbotMaster]:
     """Run a master in `directory`/master, with one force scheduler for all builders.
 
-    Each worker builds one thing at a time, for `build_seconds`. `builders` may say which workers
+    Each worker builds one thing at a time, for `build_seconds`, and, with `left_behind`, leaves a
+    process that goes on. `builders` may say which workers
     each has, else all. A master that shall come back where it was needs ports of its own."""
     basedir = directory.absolute() / "master"
     basedir.mkdir(parents=True, exist_ok=True)
@@ -194,6 +197,7 @@ def running_master(
         "pb_port": pb_port,
         "www_port": www_port,
         "build_seconds": build_seconds,
+        "left_behind": left_behind,
         "with_www": with_www,
         "password": PASSWORD,
         "db_url": _buildbot_url(url),

@@ -110,6 +110,13 @@ def mariadb(request: pytest.FixtureRequest) -> Iterator[services.DatabaseServer]
 
 
 @pytest.fixture(scope="session")
+def puppet(request: pytest.FixtureRequest) -> str:
+    """The real puppet's command."""
+    _require(request, "puppet")
+    return "puppet"
+
+
+@pytest.fixture(scope="session")
 def postgresql(request: pytest.FixtureRequest) -> Iterator[services.DatabaseServer]:
     """A private PostgreSQL."""
     _require(request, "postgresql")

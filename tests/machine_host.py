@@ -17,8 +17,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from runner.metadata import ENDPOINT
 from tests.ec2_control import Ec2Server, name_of
-from tests.machine_image import MachineImage, boot_environ, relocate, write_script
+from tests.machine_image import MachineImage, boot_environ, relocate, unmount, write_script
 from tests.machine_metadata import ADDRESS, MetadataServer, running_metadata
 
 INIT = Path(__file__).with_name("machine_init.py")
@@ -26,6 +27,9 @@ UP = frozenset({"pending", "running"})
 GONE = {"state": "terminated"}
 LOOK_S = 0.1
 END_LIMIT_S = 20.0
+# Machines have no users of their own: each one's builds would run as this one's, in its variable.
+FIRST_UID = 61000
+USER = "MACHINE_USER"
 POWERED_OFF = {"code": "Client.InstanceInitiatedShutdown", "message": "Instance initiated shutdown"}
 TAKEN = {"code": "Server.SpotInstanceTermination", "message": "Spot instance termination"}
 
@@ -48,6 +52,7 @@ class Machine:
     market: str
     root: Path
     client_token: str
+    uid: int
     seen_at: float = field(default_factory=time.monotonic)
     ended_at: float | None = None
     power: Power = Power.BOOTING
@@ -67,7 +72,7 @@ class Machine:
             self.process = subprocess.Popen(
                 [sys.executable, "-I", str(INIT), str(script)],
                 cwd=root,
-                env=boot_environ(root),
+                env={**boot_environ(root), ENDPOINT: metadata_url, USER: str(self.uid)},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -86,6 +91,7 @@ class Machine:
     def off(self, why: str) -> None:
         """Note that it runs no more."""
         self.power, self.why, self.ended_at = Power.OFF, why, time.monotonic()
+        unmount(self.root)
 
     @property
     def log(self) -> str:
@@ -110,6 +116,7 @@ class MachineHost:
     machines: dict[str, Machine] = field(default_factory=dict)
     twice: list[str] = field(default_factory=list)
     problem: BaseException | None = None
+    strays: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -132,6 +139,11 @@ class MachineHost:
         with self.lock:
             machine.unplug("it was taken away")
             self.ec2.poke_instance(machine.instance_id, state="terminated", state_reason=TAKEN)
+
+    def leave_stray(self, machine: Machine) -> None:
+        """Let a process of the builds' user run on a machine that nobody there has asked for."""
+        command = ["sleep", "600"]
+        self.strays.append(subprocess.Popen(command, user=machine.uid, start_new_session=True))
 
     def check(self) -> None:
         """Raise what went wrong while nobody looked."""
@@ -182,6 +194,7 @@ class MachineHost:
             market=instance["lifecycle"],
             root=self.directory / name,
             client_token=instance["client_token"],
+            uid=FIRST_UID + len(self.machines),
         )
 
     def find_user_data(self, machine: Machine) -> str:
@@ -195,6 +208,9 @@ class MachineHost:
         with self.lock:
             for machine in self.up():
                 machine.unplug("its host was closed")
+        for stray in self.strays:
+            stray.kill()
+            stray.wait()
 
 
 @contextmanager

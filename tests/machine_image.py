@@ -5,9 +5,12 @@ machine is done by the few commands in COMMANDS; what they say of its files is m
 directory.
 """
 
+import os
 import re
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +23,7 @@ SHIPPED = ROOT / "configs"
 UNIT = ROOT / "cron/systemd/runner.service"
 # Directories of a machine that are its own here; /usr and the like it shares with us.
 OWN = re.compile(r"(?<![\w./-])/(?=(?:builds|etc|opt/farmhand|root|var/lib|var/log)/)")
+DISK = "builds/objects"
 SYSTEMCTL = """\
 # systemctl start [--no-block] UNIT. What has ended is not started again.
 for unit; do :; done
@@ -47,10 +51,17 @@ COMMANDS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MachineImage:
-    """An AMI. `settings` is its farmhand.yml, `tasks` are shell scripts besides those shipped."""
+    """An AMI. `settings` is its farmhand.yml, `tasks` are shell scripts of its own.
+
+    `shipped` names the tasks that it has of those that we ship. Not all: machines here share their
+    processes' users, also with who runs them. With `disk`, which needs root, it has a small one,
+    full of old builds.
+    """
 
     settings: Mapping[str, Any]
     tasks: Mapping[str, str] = field(default_factory=dict)
+    shipped: tuple[str, ...] = ("4-buildbot",)
+    disk: bool = False
 
     def install(self, root: Path) -> None:
         """Lay out a new machine's disk."""
@@ -63,11 +74,34 @@ class MachineImage:
             write_script(root / "opt/farmhand/bin" / name, f"#!/bin/sh\n{text}")
         unit = relocate(UNIT.read_text("utf-8"), root)
         (root / "etc/systemd/system" / UNIT.name).write_text(unit)
-        shutil.copytree(SHIPPED / "tasks.d", root / "etc/farmhand/tasks.d")
+        (root / "etc/farmhand/tasks.d").mkdir(parents=True)
+        for name in self.shipped:
+            shutil.copy(SHIPPED / "tasks.d" / name, root / "etc/farmhand/tasks.d")
         for name, script in self.tasks.items():
             write_script(root / "etc/farmhand/tasks.d" / name, f"#!/bin/sh\n{script}")
         settings = relocate(yaml.safe_dump(dict(self.settings)), root)
         (root / "etc/farmhand/farmhand.yml").write_text(settings)
+        if self.disk:
+            mount_full(root / DISK)
+
+
+def mount_full(disk: Path) -> None:
+    """Mount a disk of 8 MiB with seven builds of 1 MiB, a day old, two days old, and so on."""
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)], check=True)
+    for days in range(1, 8):
+        build = disk / f"build-{days}"
+        build.mkdir()
+        (build / "objects").write_bytes(bytes(1 << 20))
+        then = time.time() - days * 86400
+        for path in (build / "objects", build):
+            os.utime(path, (then, then))
+
+
+def unmount(root: Path) -> None:
+    """Unmount the disk of a machine that is off, if it has one."""
+    if (root / DISK).is_mount():
+        subprocess.run(["umount", "--lazy", str(root / DISK)], check=True)
 
 
 def boot_environ(root: Path) -> dict[str, str]:

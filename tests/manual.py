@@ -3,7 +3,9 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field
 from pathlib import Path
+from typing import Any
 
 import click
 from click.testing import CliRunner
@@ -107,3 +109,26 @@ def split_shell(line: str) -> Iterator[list[str]]:
         else:
             words.append(word if words else word.rpartition("/")[2] or word)
     yield from [words] if words else []
+
+
+def format_default(field: "Field[Any]") -> str:
+    """Say a field's default as the manual does."""
+    if field.default_factory is not MISSING:
+        return "empty"
+    match field.default:
+        case value if value is MISSING:
+            return "required"
+        case None:
+            return "none"
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case "":
+            return '`""`'
+        case float(value):
+            return f"`{value:g}`"
+        case ():
+            return "empty"
+        case tuple(values):
+            return ", ".join(f"`{each}`" for each in values)
+        case value:
+            return f"`{value}`"

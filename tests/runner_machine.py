@@ -27,6 +27,7 @@ class RunnerMachine:
     settings: dict[str, Any] = field(default_factory=lambda: dict(QUICK))
     environ: dict[str, str] = field(default_factory=dict)
     ini: str | None = None
+    python: str = sys.executable
 
     @property
     def tasks(self) -> Path:
@@ -84,7 +85,7 @@ class RunnerMachine:
             **self.environ,
         }
         return subprocess.Popen(
-            [*prefix, sys.executable, "-m", "runner.cli", *args],
+            [*prefix, self.python, "-m", "runner.cli", *args],
             cwd=self.home,
             env=environ,
             stdout=subprocess.PIPE,
@@ -116,7 +117,7 @@ class RunnerMachine:
         wait_until(lambda: note in self.notes())
 
 
-def wait_until(reached: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(reached: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something outside; fails where it does not come."""
     deadline = time.monotonic() + seconds
     while not reached():

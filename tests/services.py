@@ -25,17 +25,19 @@ PROGRAMS = {
     "postgresql": ("initdb", "postgres"),
     "chromium": ("chromium",),
     "nginx": ("nginx",),
+    "puppet": ("puppet",),
 }
 PACKAGES = {  # Debian's
     "mariadb": "mariadb-server-core",
     "postgresql": "postgresql",
     "chromium": "chromium",
     "nginx": "nginx-light",
+    "puppet": "puppet",
 }
 
 
 def missing_services() -> dict[str, str]:
-    """Return service → the package to install, for each server whose programs are not there."""
+    """Return service → the package to install, for each of them whose programs are not there."""
     return {
         name: PACKAGES[name]
         for name, programs in PROGRAMS.items()

@@ -17,17 +17,16 @@ from farmhand.boundary import DEADLINE_GRACE_S
 from farmhand.db import parse_url
 from scanner.cli import main as scanner_main
 from slavealloc.cli import main as slavealloc_main
-from tests.manual import ROOT, why_not_a_command
+from tests.manual import why_not_a_command
+from tests.units import CRON, RUNNER, SERVICES, TIMERS, read_unit
 from watch_pending.cli import main as watch_pending_main
 
-CRON = ROOT / "cron"
 CRONTABS = [CRON / "crontab", CRON / "slavealloc"]
-SERVICES = sorted((CRON / "systemd").glob("*.service"))
-TIMERS = sorted((CRON / "systemd").glob("*.timer"))
 DROP_INS = sorted((CRON / "systemd").glob("*.service.d/*.conf"))
-RUNNER = CRON / "systemd/runner.service"
 ONE_RUN = CRON / "systemd/watch-pending@.service"
 ONE_SCAN = CRON / "systemd/scanner-scan@.service"
+# By tests/integration/test_puppet.py.
+PUPPET_KINDS = {".pp", ".epp", ".rb", ".json", ".md"}
 # The times of a crontab, and what systemd calls them.
 CALENDAR = {
     "* * * * *": "minutely",
@@ -37,6 +36,7 @@ CALENDAR = {
 }
 SERVER = CRON / "systemd/slavealloc@.service"
 ENVIRONMENTS = sorted((CRON / "systemd").glob("*.env"))
+PUPPET = [path for path in (CRON / "puppet").rglob("*") if path.suffix in PUPPET_KINDS]
 NGINX = sorted((CRON / "nginx").glob("*.conf"))
 PORTS = {"production": 1080, "staging": 1079}
 FIELD = r"(?:\*|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:/\d+)?"
@@ -45,7 +45,8 @@ HIGHEST = (59, 23, 31, 12, 7)
 
 def test_every_file_is_of_a_kind_that_is_tested() -> None:
     files = {path for path in CRON.rglob("*") if path.is_file()}
-    assert files == {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX}
+    tested = {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX, *PUPPET}
+    assert files == tested
 
 
 # cron
@@ -81,23 +82,6 @@ def test_a_backup_reads_the_environment_that_the_service_has() -> None:
 
 
 # systemd
-
-
-def read_unit(path: Path) -> dict[str, dict[str, list[str]]]:
-    """Section → key → its values; a line that is none of these fails."""
-    sections: dict[str, dict[str, list[str]]] = {}
-    keys: dict[str, list[str]] = {}
-    for line in path.read_text("utf-8").splitlines():
-        if not line or line.startswith("#"):
-            continue
-        if header := re.fullmatch(r"\[(\w+)\]", line):
-            keys = sections.setdefault(header[1], {})
-        else:
-            key, equals, value = line.partition("=")
-            assert equals, line
-            assert re.fullmatch(r"[A-Z]\w+", key), line
-            keys.setdefault(key, []).append(value)
-    return sections
 
 
 def read_environment(path: Path) -> dict[str, str]:

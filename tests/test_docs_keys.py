@@ -1,7 +1,7 @@
 """The manual has every key of the configuration, with its default."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from runner.settings import TaskSettings
 from runner.worker_config import WorkerSettings
 from scanner import config as scanner_config
 from slavealloc import config as slavealloc_config
-from tests.manual import DOCS, read_sections, read_table
+from tests.manual import DOCS, format_default, read_sections, read_table
 from watch_pending import (
     config,
     config_backoff,
@@ -52,27 +52,6 @@ ORIGINAL_KEYS: Mapping[str, tuple[type[Any], ...]] = {
     "A type's file": (originals._Type, originals._Region, originals._Device),
 }
 UNLISTED = {"_Type": {"regions"}}  # not a key: the regions stand between the others
-
-
-def format_default(field: "Field[Any]") -> str:
-    """Say a field's default as the manual does."""
-    if field.default_factory is not MISSING:
-        return "empty"
-    match field.default:
-        case value if value is MISSING:
-            return "required"
-        case None:
-            return "none"
-        case bool(value):
-            return f"`{str(value).lower()}`"
-        case "":
-            return '`""`'
-        case float(value):
-            return f"`{value:g}`"
-        case ():
-            return "empty"
-        case value:
-            return f"`{value}`"
 
 
 @pytest.mark.parametrize("heading", KEYS)

@@ -270,7 +270,7 @@ HELPS = [
     *(f"slavealloc.cli {verb} --help" for verb in ("serve", "dbimport", "gettac", "token add")),
     "slavealloc.runslave --help",
     "runner.cli --help",
-    *(f"runner.cli {verb} --help" for verb in ("run", "status", "worker")),
+    *(f"runner.cli {verb} --help" for verb in ("run", "status", "worker", "chore")),
     "scanner.cli --help",
     *(f"scanner.cli {verb} --help" for verb in ("scan", "build add", "daemon list")),
     "farmhand.cli --help",

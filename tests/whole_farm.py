@@ -114,6 +114,7 @@ def make_master(plan: FarmPlan) -> AbstractContextManager[BuildbotMaster]:
         workers=list(plan.all_workers()),
         db_url=plan.scheduler_db,
         build_seconds=plan.build_seconds,
+        left_behind=plan.left_behind,
         pb_port=plan.pb_port,
         www_port=plan.www_port,
     )

@@ -31,7 +31,8 @@ class FarmPlan:
     """`builders` says which instance type each one needs, `limits` how many machines there may be.
 
     Of each instance type Buildbot and slavealloc know `names` workers. `watch` and `runner` are
-    what farmhand.yml has besides, on the manager host and on machines.
+    what farmhand.yml has besides, on the manager host and on machines. With `left_behind`, each
+    build leaves a process behind.
     """
 
     directory: Path
@@ -40,6 +41,9 @@ class FarmPlan:
     watch: Mapping[str, Any] = field(default_factory=dict)
     runner: Mapping[str, Any] = field(default_factory=dict)
     tasks: Mapping[str, str] = field(default_factory=dict)
+    shipped: tuple[str, ...] = ("4-buildbot",)
+    disk: bool = False
+    left_behind: bool = False
     scheduler_db: str | None = None
     farm_db: str | None = None
     build_seconds: float = 1.0
@@ -163,7 +167,10 @@ def make_image(plan: FarmPlan) -> MachineImage:
     runner["worker"] = worker | dict(runner.get("worker", {}))
     runslave = {"allocator_url": f"{plan.allocator_url}/gettac/SLAVE", "timeout_s": 60}
     return MachineImage(
-        settings={"farm": FARM, "runslave": runslave, "runner": runner}, tasks=plan.tasks
+        settings={"farm": FARM, "runslave": runslave, "runner": runner},
+        tasks=plan.tasks,
+        shipped=plan.shipped,
+        disk=plan.disk,
     )
 
 

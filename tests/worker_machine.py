@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from farmhand.boundary import execute
+from runner.metadata import find_metadata
 from runner.worker import run_worker
 from runner.worker_config import WorkerSettings
 
@@ -165,7 +166,8 @@ def main() -> int:
         "metrics_textfile": None,
         "deadline_s": float("inf"),
     }
-    return execute(lambda run: run_worker(run, settings), "runner", "worker", common, {})
+    metadata = find_metadata("http://169.254.169.254", os.environ) if settings.notices else None
+    return execute(lambda run: run_worker(run, settings, metadata), "runner", "worker", common, {})
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from tests.demo.blows import Blows
 from tests.demo.cron import Cron, CronJob, JobFailed
 from tests.demo.farm import BUILD, FIRST, LATER
 from tests.demo.look import looking
@@ -72,11 +73,13 @@ def watch(farm: WholeFarm) -> Scene:
     say(f"\n── From here on cron runs both lines, every {CRON_S:.0f} s instead of every minute:")
     say("$ watch-pending run -q; watch-pending stop-idle -q\n")
     began, later = time.monotonic(), False
-    with closing(tell_all(farm)) as scenes:
+    blows = Blows(farm=farm)
+    with closing(tell_all(farm, blows)) as scenes:
         for scene in scenes:
             if not later and is_ready_for_more(scene):
                 later = True
                 queue(farm, LATER)
+            blows.strike(scene, later=later)
             if is_over(scene):
                 return scene
             if time.monotonic() - began > LIMIT_S:
@@ -84,7 +87,7 @@ def watch(farm: WholeFarm) -> Scene:
     raise AssertionError("cron never ends")
 
 
-def tell_all(farm: WholeFarm) -> Generator[Scene, None, None]:
+def tell_all(farm: WholeFarm, blows: Blows) -> Generator[Scene, None, None]:
     """Let cron run and tell all that happens, for ever; yields each look."""
     cron = Cron(jobs=[CronJob(farm=farm, verb=verb, every_s=CRON_S) for verb in VERBS])
     before = Scene()
@@ -93,7 +96,7 @@ def tell_all(farm: WholeFarm) -> Generator[Scene, None, None]:
         try:
             while True:
                 now = look.now()
-                for line in [*cron.tick(), *tell(before, now)]:
+                for line in [*cron.tick(), *blows.told(), *tell(before, now)]:
                     shown.tell(line)
                 shown.show(now)
                 farm.host.check()
@@ -142,5 +145,5 @@ def leave_up(farm: WholeFarm) -> None:
     say(f"\nIt stays up: force a build at {master}/#/builders and see a machine come for it.")
     say(f"Logs and machines are in {farm.plan.directory}; slavealloc is {farm.plan.allocator_url}.")
     say("Ctrl-C ends all of it.\n")
-    for _ in tell_all(farm):
+    for _ in tell_all(farm, Blows(farm=farm)):
         pass

@@ -1,9 +1,14 @@
 """The end of the demo: numbers, and where to look."""
 
+import re
 import shutil
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 
+from runner.settings import REBOOT_S
+from runner.totals import Totals, compare, format_saving, read_totals
 from tests.demo.look import read_record
 from tests.demo.scene import Scene
 from tests.demo.screen import say
@@ -22,7 +27,7 @@ NEXT = """
 With an account of your own:
   1. cp -r configs /etc/farmhand; put your subnets, security groups and limits into farmhand.yml.
   2. Tag an AMI of yours moz-type=bld-linux64, or name it with `ami:`. It has Buildbot's worker,
-     /etc/farmhand with farmhand.yml and tasks.d, and cron/systemd/runner.service.
+     /etc/farmhand with farmhand.yml and tasks.d, and cron/systemd/runner.service: docs/machines.md.
   3. watch-pending check, then watch-pending --dry-run, then watch-pending -v.
   4. The crontab is in cron/crontab; docs/operations.md says who needs which permission.\
 """
@@ -42,11 +47,48 @@ def sum_up(farm: WholeFarm, scene: Scene) -> None:
     say(f"  machines  {len(scene.machines)} started, {rounds} rounds, {twice} names used again")
     say(f"  EC2       {sum(calls.values())} calls: {', '.join(most[:4])},")
     say(f"            {', '.join(most[4:])}")
+    for line in tell_machines(farm):
+        say(line)
     say(f"  cost      {cost:.4f} USD at the prices of this market")
     say(f"\n── Where to look: {KEPT}")
     for name, what in LOGS.items():
         say(f"  {name:36}{what}")
     say(NEXT)
+
+
+def tell_machines(farm: WholeFarm) -> Iterator[str]:
+    """Tell what the machines' tasks did, by their logs, and what their rounds came to."""
+    logs = {machine.name: machine.log for machine in farm.host.all()}
+    text = "".join(logs.values())
+    removed = len(re.findall(r"removed \S+/build-\d", text))
+    if removed:
+        yield f"  disks     full at boot: purge_builds removed the {removed} oldest builds"
+    left = sum(map(int, re.findall(r"left (\d+) processes behind", text)))
+    wild = len(re.findall(r"strays: sleep", text))
+    yield f"  strays    {left} that builds had left were ended by runner, {wild} by cleanslate"
+    for name, log in logs.items():
+        if found := re.search(NOTICED, log, re.DOTALL):
+            yield f"  spot      {name} left {leave_s(*found.groups()):.0f} s after EC2's notice"
+    totals = [read_totals(read_record(each).get("totals"), "") for each in farm.host.all()]
+    whole = Totals(
+        rounds=sum(each.rounds for each in totals),
+        maintenance_s=sum(each.maintenance_s for each in totals),
+    )
+    if saving := compare(whole, REBOOT_S):
+        yield f"  reboots   {format_saving(saving)}"
+
+
+# When the notice was read, and when the machine halted.
+NOTICED = r"(\S+)Z WARNING runner.worker: EC2 is to terminate.*?\n(\S+)Z WARNING runner: halt"
+
+
+def leave_s(noticed: str, halted: str) -> float:
+    """Say how long it took.
+
+    >>> leave_s("2026-01-01T12:00:00.5", "2026-01-01T12:00:03")
+    2.5
+    """
+    return (datetime.fromisoformat(halted) - datetime.fromisoformat(noticed)).total_seconds()
 
 
 def keep_logs(folder: Path) -> None:

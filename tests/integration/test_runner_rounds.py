@@ -161,6 +161,7 @@ def test_a_halt_follows_the_last_round(machine: RunnerMachine) -> None:
     assert machine.rounds(2, "-H").returncode == 0
     assert machine.notes().count("halt.sh") == 1
     assert machine.notes()[-1] == "halt.sh"
+    assert machine.status()["halts"] == {"rounds": 1}
 
 
 def test_a_second_halt_waits(machine: RunnerMachine) -> None:
@@ -179,6 +180,18 @@ def test_without_a_halt_task_the_runner_says_so_and_ends(machine: RunnerMachine)
     done = machine.rounds()
     assert done.returncode == 3
     assert "ERROR runner: there is no halt task" in done.stderr
+
+
+def test_a_halt_s_reason_has_a_name_in_record_log_and_metrics(machine: RunnerMachine) -> None:
+    machine.add("5-after", "echo '@runner reason disk-full: 3 GB are free'; exit 2")
+    path = machine.home / "runner.prom"
+    done = machine.rounds(2, "--metrics-textfile", str(path))
+    why = "after: asks to halt: disk-full: 3 GB are free"
+    assert f"WARNING runner: halt: {why}" in done.stderr
+    (ended,) = machine.status()["rounds"]
+    assert (ended["cause"], ended["reason"]) == ("disk-full", why)
+    assert 'farmhand_runner_halts{reason="disk-full"} 1.0' in path.read_text()
+    assert "halts: disk-full 1" in machine.run("status").stdout
 
 
 # Between rounds
@@ -232,7 +245,8 @@ def test_status_keeps_the_last_ten_rounds(machine: RunnerMachine) -> None:
     assert [each["number"] for each in machine.status()["rounds"]] == list(range(3, 13))
     said = machine.run("status").stdout
     assert said.startswith("no runner is at work")
-    assert len(said.splitlines()) == 12
+    assert len(said.splitlines()) == 13
+    assert "12 rounds without a reboot" in said
 
 
 def test_status_of_a_machine_that_never_ran_it_writes_nothing(machine: RunnerMachine) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine_venv import find_used, make_venv, read_requirements
 from tests.runner_machine import RunnerMachine, wait_until
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
 from tests.worker_machine import is_there
@@ -62,6 +63,24 @@ def test_three_rounds_with_builds(farm: WorkerFarm, machine: RunnerMachine) -> N
     assert machine.notes() == ROUND * 3
     story = r"round \d: before, then the worker.*buildbot: .*is connected.*after: exit code 0.*"
     assert re.search(story * 3, said, re.DOTALL), said
+
+
+def test_a_machine_needs_only_what_is_listed_for_machines_and_all_of_it(
+    farm: WorkerFarm, machine: RunnerMachine
+) -> None:
+    machine.python = str(make_venv(machine.home / "venv"))
+    machine.environ |= {"PYTHONPATH": "", "PYTHONPROFILEIMPORTTIME": "1"}
+    machine.settings["env"] = {"PYTHONPROFILEIMPORTTIME": "1"}
+    machine.settings["worker"]["twistd_cmd"] = str(Path(sys.executable).with_name("twistd"))
+    machine.add("4-buildbot", f"exec {machine.python} -m runner.cli worker -v")
+    farm.master.force(BUILDER)
+    done = machine.rounds(1, "--metrics-textfile", str(machine.home / "runner.prom"))
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert machine.notes() == ROUND
+    assert "connected and stopped (1 builds; task code 0)" in done.stderr
+    said = done.stderr + machine.run("status").stderr
+    assert "ModuleNotFoundError" not in said
+    assert find_used(said) == set(read_requirements())
 
 
 def test_the_next_runner_adopts_the_worker_of_one_that_was_killed(

@@ -230,11 +230,13 @@ def test_its_master_is_lost_for_long(tmp_path: Path) -> None:
         machine("w9", tmp_path / "home", farm.allocator.url) as w9,
     ):
         farm.set_worker("w9", basedir=str(w9.basedir))
+        w9.environ["RUNNER_CONFIG_CMD"] = "runner"
         life = w9.connected(lost_for_s=1)
         farm.master.process.kill()
         assert life.wait() == LOST, life.said()
         assert "the worker has lost its master" in life.said()
         assert "lost its master for long: for 1 s" in life.said()
+        assert "@runner reason lost: lost its master for long: for 1 s" in life.said()
         assert gone(w9)
 
 

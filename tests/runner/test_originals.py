@@ -106,4 +106,4 @@ def test_a_missing_file_is_told(path: Path) -> None:
 def test_the_example_loads() -> None:
     settings = read_ini(ROOT / "configs/runner.cfg").settings
     assert find_rules(settings, "checkout").max_time_s == 1800
-    assert find_option(settings, "checkout", "repository") is not None
+    assert find_option(settings, "checkout", "repositories.tools.vcs") == "hg"

@@ -126,7 +126,8 @@ def test_every_outcome_has_a_code_and_only_few_go_on(outcome: Outcome) -> None:
     code = task_code(outcome, "wait")
     healthy = {Outcome.STOPPED, Outcome.LEFT, Outcome.KILLED}
     assert (code == 0) == (outcome in healthy)
-    assert code != 2  # nothing but a setting halts a machine
+    halts = {Outcome.TOO_FAST, Outcome.DISK_FULL, Outcome.TAKEN}
+    assert (code == 2) == (outcome in halts)
 
 
 @pytest.mark.parametrize(
