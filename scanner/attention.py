@@ -46,10 +46,11 @@ def find_silent_scans(last: Mapping[str, Any] | None, now: datetime) -> Iterator
     if last is None:
         return
     age_s = (now - last["started_at"]).total_seconds()
+    host = last["host"].partition("/")[0]
     if age_s > LATE_S:
-        yield Need(what="scan", name=last["host"], why=f"the last one was {format_span(age_s)} ago")
+        yield Need(what="scan", name=host, why=f"the last one was {format_span(age_s)} ago")
     for error in last["errors"]:
-        yield Need(what="scan", name=last["host"], why=error)
+        yield Need(what="scan", name=host, why=error)
 
 
 def find_sick_daemons(daemons: Sequence[Mapping[str, Any]]) -> Iterator[Need]:
