@@ -49,10 +49,11 @@ def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool
 
     batches = Batches(decide)
     visits = Batches(partial(check_tokens, places.database))
+    crowds = (batches, visits) if places.config.machines_need_token else (batches,)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        deciding = [asyncio.create_task(each.run()) for each in (batches, visits)]
+        deciding = [asyncio.create_task(each.run()) for each in crowds]
         yield
         for task in deciding:
             task.cancel()

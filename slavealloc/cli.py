@@ -30,10 +30,10 @@ path = click.Path(path_type=Path)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen there.")
 @click.option("--port", type=click.IntRange(0, 65535), default=1080, show_default=True)
 @click.option("--dev", is_flag=True, help="Start again whenever the code changes.")
-@click.option("--no-ui", is_flag=True, help="Without the web page.")
+@click.option("--no-ui", is_flag=True, help="Without the pages.")
 @click.option("--no-allocator", is_flag=True, help="Without /gettac.")
 def serve(run: Run, host: str, port: int, dev: bool, **options: Any) -> Result:
-    """Serve /gettac/NAME to machines and the REST API to people.
+    """Serve /gettac/NAME to machines, and pages and the REST API to people.
 
     Any number of these may serve one database; put them behind nginx.
 

@@ -140,6 +140,8 @@ def test_the_modules_that_decide_are_pure() -> None:
         "ui/words",
     )
     assert {f"slavealloc/{name}.py" for name in places} <= found
+    doors = ("bulk/changes", "client/whom", "doors/models", "doors/origins")
+    assert {f"slavealloc/{name}.py" for name in doors} <= found
     rounds = ("config", "environ", "policy", "protocol", "settings")
     assert {f"runner/{name}.py" for name in rounds} <= found
     scans = ("blame", "classify", "config", "dispatch", "models", "rescue", "settle", "wire")
@@ -265,7 +267,7 @@ HELPS = [
     ),
     *(f"watch_pending.cli amis {verb} --help" for verb in ("publish", "prune")),
     "slavealloc.cli --help",
-    *(f"slavealloc.cli {verb} --help" for verb in ("serve", "dbimport", "gettac")),
+    *(f"slavealloc.cli {verb} --help" for verb in ("serve", "dbimport", "gettac", "token add")),
     "slavealloc.runslave --help",
     "runner.cli --help",
     *(f"runner.cli {verb} --help" for verb in ("run", "status", "worker")),

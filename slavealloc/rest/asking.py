@@ -106,7 +106,8 @@ def answer_row(
 
 def _unless_known(request: Request, answer: Json, tag: str, headers: Mapping[str, str]) -> Response:
     answer.headers.update({**FRESH, **headers, "etag": f'"{tag}"'})
-    if tag in TAG.findall(request.headers.get("if-none-match", "")):
+    known = TAG.findall(request.headers.get("if-none-match", ""))
+    if tag in known and request.method in {"GET", "HEAD"}:
         kept = {name: answer.headers[name] for name in ("etag", "cache-control")}
         return Response(status_code=304, headers=kept)
     return answer

@@ -30,7 +30,13 @@ def read_changes(connection: Connection, span: Span | None) -> list[Changed]:
     if span is None:
         return []
     within = audit.c.id.between(span.first, span.last)
-    rows = connection.execute(sa.select(audit).where(within).order_by(audit.c.id)).all()
+    first = sa.select(audit.c.who, audit.c.at, audit.c.table_name).where(audit.c.id == span.first)
+    found = connection.execute(first).one_or_none()
+    if found is None:
+        return []
+    same = (audit.c.who == found.who, audit.c.at == found.at)
+    statement = sa.select(audit).where(within, *same, audit.c.table_name == found.table_name)
+    rows = connection.execute(statement.order_by(audit.c.id))
     return [
         Changed(
             row_id=row.row_id,
@@ -43,5 +49,4 @@ def read_changes(connection: Connection, span: Span | None) -> list[Changed]:
             changes={name: tuple(pair) for name, pair in json.loads(row.changes).items()},
         )
         for row in rows
-        if (row.who, row.at, row.table_name) == (rows[0].who, rows[0].at, rows[0].table_name)
     ]

@@ -21,6 +21,7 @@ NOTHING = "-"
 MOST_WORDS = 8
 MOST_CHARACTERS = 200
 MOST_PAGES = 1_000_000
+PAGE_SIZE = 100
 
 
 class State(StrEnum):
@@ -102,3 +103,12 @@ def turn_sort(asked: Asked, sort: Sort) -> Asked:
     """Ask for the same in another order; in the same one, backwards."""
     descending = asked.sort is sort and not asked.descending
     return replace(asked, sort=sort, descending=descending, page=1)
+
+
+def turn_back(asked: Asked, count: int) -> Asked:
+    """Ask for the last page of `count` workers instead of one after it.
+
+    >>> turn_back(Asked(page=9), 101).page, turn_back(Asked(page=1), 0).page
+    (2, 1)
+    """
+    return replace(asked, page=min(asked.page, max(1, -(-count // PAGE_SIZE))))

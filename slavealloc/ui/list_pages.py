@@ -8,9 +8,15 @@ from starlette.responses import Response
 
 from slavealloc.ui import done_queries, list_queries
 from slavealloc.ui.done import Done, describe_done, parse_done
-from slavealloc.ui.list_asked import Asked, format_asked, parse_asked
+from slavealloc.ui.list_asked import (
+    PAGE_SIZE,
+    Asked,
+    format_asked,
+    parse_asked,
+    turn_back,
+)
 from slavealloc.ui.list_queries import Window
-from slavealloc.ui.list_view import PAGE_SIZE, WorkerList, make_list
+from slavealloc.ui.list_view import WorkerList, make_list
 from slavealloc.ui.site import Site
 
 
@@ -43,12 +49,13 @@ class ListPages:
     def _read(self, connection: Connection, asked: Asked) -> WorkerList:
         counted_s = self.site.places.config.counted_s
         known = list_queries.read_known(connection)
-        window = Window(start=(asked.page - 1) * PAGE_SIZE, size=PAGE_SIZE)
-        rows = list_queries.find_workers(
-            connection, asked, known, counted_s=counted_s, window=window
-        )
         total = list_queries.count_workers(connection, Asked(), known, counted_s=counted_s)
         count = total
         if asked.is_narrowed:
             count = list_queries.count_workers(connection, asked, known, counted_s=counted_s)
+        asked = turn_back(asked, count)
+        window = Window(start=(asked.page - 1) * PAGE_SIZE, size=PAGE_SIZE)
+        rows = list_queries.find_workers(
+            connection, asked, known, counted_s=counted_s, window=window
+        )
         return make_list(asked, rows, known, count=count, total=total)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from slavealloc.ui.list_asked import (
     NOTHING,
+    PAGE_SIZE,
     SILO,
     Asked,
     Sort,
@@ -17,7 +18,6 @@ from slavealloc.ui.list_asked import (
 # Field → id → name, each in order of name.
 Known = Mapping[str, Mapping[int, str]]
 
-PAGE_SIZE = 100
 TITLES = {
     Sort.NAME: "Worker",
     Sort.STATE: "State",
@@ -77,7 +77,6 @@ class Head:
     title: str
     url: str
     direction: str
-    key: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,5 +167,4 @@ def _make_head(asked: Asked, sort: Sort) -> Head:
         title=TITLES[sort],
         url=format_asked(turn_sort(asked, sort)),
         direction=direction if asked.sort is sort else "none",
-        key=sort.value,
     )

@@ -124,7 +124,8 @@ def test_each_wrong_edit_is_refused_by_the_name_of_the_field(allocator: Allocato
     before = {table: allocator.get(f"/api/{table}").json() for table in tables}
     answers = {}
     for path, body, word in WRONG:
-        reply = requests.put(f"{allocator.url}/api/{path}", data=body, timeout=30)
+        url, shown = f"{allocator.url}/api/{path}", allocator.authorization()
+        reply = requests.put(url, data=body, headers=shown, timeout=30)
         fine = reply.status_code in {400, 409, 422} and word in _error(reply)
         if not fine:
             answers[path, body[:60]] = (reply.status_code, reply.text[:200], f"expected {word}")
@@ -147,7 +148,8 @@ def test_a_body_of_a_megabyte_is_refused(allocator: Allocator) -> None:
     body = b'{"notes": "' + b"x" * 1_000_000 + b'"}'
     chunks = (body[:500_000], body[500_000:])
     for data in (body, iter(chunks)):
-        reply = requests.put(f"{allocator.url}/api/slaves/1", data=data, timeout=30)
+        url, shown = f"{allocator.url}/api/slaves/1", allocator.authorization()
+        reply = requests.put(url, data=data, headers=shown, timeout=30)
         assert reply.status_code == 413
         assert "longer than" in _error(reply)
     assert allocator.get("/api/slaves/1").json()["notes"] is None
@@ -158,7 +160,10 @@ def test_who_drips_a_request_keeps_nobody_waiting(allocator: Allocator) -> None:
     others = [connect(allocator) for _ in range(100)]
     for line in (asking, *others):
         line.sendall(b"GET /gettac/w1 HTTP/1.1\r\nHost: x")
-    editing.sendall(b"PUT /api/slaves/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{")
+    allocator.authorization()
+    shown = f"Authorization: Bearer {allocator.token}\r\n".encode()
+    editing.sendall(b"PUT /api/slaves/1 HTTP/1.1\r\nHost: x\r\n" + shown)
+    editing.sendall(b"Content-Length: 17\r\n\r\n{")
     storm = ask_all([allocator.url], NAMES, concurrency=64)
     assert storm.statuses == {200: len(NAMES)}
     assert storm.waited_ms(1) < 5000

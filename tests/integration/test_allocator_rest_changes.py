@@ -204,6 +204,8 @@ def test_a_builder_is_confined_and_freed_again(api: Allocator) -> None:
     assert put.json() == {"builder": "Linux x86-64 a/b", "machines": ["w05", "w06"]}
     assert get(api, path).json() == put.json() == get(api, "jacuzzis").json()[0]
     assert api.get("/v1/builders/Linux%20x86-64%20a%2Fb").json()["machines"] == ["w05", "w06"]
+    again = send(api, "PUT", path, {"machines": ["w05", "w06"]}, If_None_Match=put.headers["etag"])
+    assert (again.status_code, again.json()) == (200, put.json())
     send(api, "PUT", path, {"machines": ["w07"]})
     late = send(api, "DELETE", path, If_Match=put.headers["etag"])
     assert (late.status_code, late.json()["row"]["machines"]) == (412, ["w07"])

@@ -94,14 +94,15 @@ def test_without_the_allocator_machines_get_404_and_people_what_they_ask(
         assert allocator.get("/api/pools").json() == [{"poolid": 1, "name": "prod"}]
 
 
-def test_the_root_leads_people_to_the_api_or_says_there_are_no_pages(
+def test_the_root_leads_people_to_the_pages_or_says_there_are_none(
     engine: sa.Engine, tmp_path: Path
 ) -> None:
     with running_allocator(engine, state=tmp_path) as allocator:
-        assert "<h1>slavealloc</h1>" in allocator.get("/").text
+        assert allocator.get("/", allow_redirects=False).headers["location"] == "/ui/"
     with running_allocator(engine, "--no-ui", state=tmp_path) as allocator:
         reply = allocator.get("/")
         assert (reply.status_code, "/gettac/NAME" in reply.text) == (404, True)
+        assert allocator.get("/ui/workers").status_code == 404
 
 
 def test_health_says_whether_the_database_answers(engine: sa.Engine, tmp_path: Path) -> None:

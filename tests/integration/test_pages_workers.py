@@ -104,6 +104,8 @@ def test_a_column_sorts_both_ways_and_pages_follow(site: PagesOfFarm, page: Page
     assert (len(first), len(last)) == (100, 87)
     assert first == sorted(first, reverse=True)
     assert max(last) < min(first)
+    page.goto(site.url("/ui/workers?state=enabled&sort=-name&page=99"))
+    assert rows_of(page) == last
     page.get_by_role("columnheader", name="Last seen").get_by_role("link").click()
     expect(page.locator("tbody tr").first).to_contain_text("never")
 
@@ -212,6 +214,20 @@ def test_an_undo_leaves_alone_what_was_changed_since(site: PagesOfFarm, page: Pa
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("all of it was changed again since")).to_be_visible()
     assert disabled_in(site) == DISABLED
+
+
+def test_a_search_without_answer_says_so_and_the_next_one_goes_on(
+    site: PagesOfFarm, watched: tuple[Page, Watch]
+) -> None:
+    page, seen = watched
+    seen.expected += ["ERR_INTERNET_DISCONNECTED", "htmx:sendError", "htmx:afterRequest"]
+    page.goto(site.url("/ui/workers"))
+    page.context.set_offline(True)
+    page.get_by_label("Search").fill("lion")
+    expect(page.locator("#count")).to_contain_text("not up to date")
+    page.context.set_offline(False)
+    page.get_by_label("Search").fill("lion-r5")
+    shows(page, f"60 of {COUNT}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

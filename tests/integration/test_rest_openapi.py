@@ -25,7 +25,7 @@ from tests.allocators import (
 
 pytestmark = pytest.mark.integration
 
-EXAMPLES, MANY_EXAMPLES = 2, 40
+EXAMPLES, MANY_EXAMPLES = 2, 25
 # Tables are alike: these stand for all.
 TABLES = {"slaves", "distros", "slave_passwords"}
 HIT = {"key": "1", "builder": "Linux", "name": "w1"}

@@ -69,6 +69,14 @@
     }
   });
 
+  // Else old rows would stand there as if they were what was just asked for.
+  const say = () => {
+    const said = document.querySelector("#count");
+    if (said) said.textContent = "not up to date: the server gave no answer";
+  };
+  document.addEventListener("htmx:responseError", say);
+  document.addEventListener("htmx:sendError", say);
+
   const countAll = () => document.querySelectorAll("[data-chosen]").forEach((each) => count(each.dataset.chosen));
   document.addEventListener("htmx:afterSettle", countAll);
   window.addEventListener("pageshow", countAll);
