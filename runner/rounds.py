@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from runner.attempts import Scene, make_job, run_task
@@ -104,5 +105,7 @@ def halt(scene: Scene, why: str) -> None:
     task = Task(name=name_task(path.name), path=path)
     rules = find_rules(scene.settings, task.name)
     job = make_job(scene, task, rules, {**scene.environ_for(rules), HALT_REASON: why})
+    # It may wait for the machine's end, which must not wait for it.
+    job = replace(job, hears_stop=scene.stops.count == 0)
     ended = execute(job, scene.stops, scene.cgroup)
     log.log(logging.INFO if ended.code == 0 else logging.ERROR, "%s: %s", task.name, ended.why)

@@ -88,9 +88,21 @@ def parse_line(line: str) -> Event | None:
     text = line[stamp.end() :] if stamp else line
     for pattern, kind in LINES if stamp else TRACEBACKS:
         if pattern.match(text):
-            at = datetime.fromisoformat(stamp[1]).timestamp() if stamp else None
+            at = parse_time(stamp[1]) if stamp else None
             return Event(kind=kind, text=text.strip(), at=at)
     return None
+
+
+def parse_time(text: str) -> float | None:
+    """Read a time as seconds since 1970; None of one that there is not.
+
+    >>> parse_time("1970-01-01 01:00:02,5+0100"), parse_time("1970-13-01 00:00:00+0000")
+    (2.5, None)
+    """
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -144,6 +144,7 @@ def test_the_modules_that_decide_are_pure() -> None:
     assert {f"slavealloc/{name}.py" for name in doors} <= found
     rounds = ("config", "environ", "policy", "protocol", "settings")
     assert {f"runner/{name}.py" for name in rounds} <= found
+    assert {f"runner/chores/{name}.py" for name in ("config", "kinds", "vcs")} <= found
     scans = ("blame", "classify", "config", "dispatch", "models", "rescue", "settle", "values")
     assert {f"scanner/{name}.py" for name in (*scans, "wire")} <= found
 

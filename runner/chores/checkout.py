@@ -43,9 +43,13 @@ class Work:
         return replace(self, repo=repo, commands=make_commands(repo, program))
 
     def run(self, argv: Argv) -> tuple[Ran, str]:
-        """Run a command; return also what it said last."""
+        """Run a command, outside of all checkouts; return also what it said last."""
         program = Program(
-            argv=argv, timeout_s=self.timeout_s, environ=self.environ, label=self.name
+            argv=argv,
+            timeout_s=self.timeout_s,
+            cwd=Path("/"),
+            environ=self.environ,
+            label=self.name,
         )
         ran = run_program(program)
         return ran, ran.tail[-1] if ran.tail else ""

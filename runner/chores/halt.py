@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from farmhand.errors import BadInput
+from farmhand.errors import BadInput, FarmError
 from farmhand.output import format_time
 from runner.chores.frame import RETRY, Call, Outcome, Plan, log
 from runner.chores.programs import Program, run_program
@@ -39,13 +39,11 @@ def plan(call: Call, settings: Halt) -> Plan:
             raise BadInput("nobody but the runner halts this machine; if you must: --yes")
         time.sleep(wait_s)
         note_halt(call.state, action, why)
-        ran = run_program(Program(argv=tuple(shlex.split(command)), timeout_s=COMMAND_S))
-        if ran.code != 0:
-            return Outcome(code=RETRY, why=f"{command!r}: {ran.describe()}")
-        if reason is None:
-            return Outcome()
-        time.sleep(settings.settle_s)
-        return Outcome(code=RETRY, why=f"{settings.settle_s:g} s after {command!r} it still runs")
+        settle_s = settings.settle_s if reason is not None else 0.0
+        try:
+            return go_down(command, settle_s)
+        except SystemExit:  # by SIGTERM, with which the machine's end begins
+            return Outcome(why="asked to end, as by a machine that goes down")
 
     return Plan(lines=tuple(lines), act=act)
 
@@ -65,12 +63,23 @@ def find_command(settings: Halt, action: Action) -> str:
     return commands[action]
 
 
+def go_down(command: str, settle_s: float) -> Outcome:
+    """Run the command, and wait for what it does."""
+    ran = run_program(Program(argv=tuple(shlex.split(command)), timeout_s=COMMAND_S))
+    if ran.code != 0:
+        return Outcome(code=RETRY, why=f"{command!r}: {ran.describe()}")
+    if not settle_s:
+        return Outcome()
+    time.sleep(settle_s)
+    return Outcome(code=RETRY, why=f"{settle_s:g} s after {command!r} it still runs")
+
+
 def note_halt(state: Path, action: Action, why: str) -> None:
     """Note the time for the next halt; a disk that can't be written is no reason to go on."""
     note = {"at": format_time(datetime.now(UTC)), "action": action, "why": why}
     try:
         write_note(state / LAST, note)
-    except Exception as err:  # noqa: BLE001 - whatever it is, a halt is what helps
+    except FarmError as err:
         log.warning("%s", err)
     with suppress(OSError):
         (state / WISH).unlink(missing_ok=True)

@@ -88,7 +88,7 @@ Gib = Annotated[float, Bounds(0)]
 def build(kind: Any, value: Any, where: str) -> Any:
     """Build a value of a type from plain data, or from text as an INI file has it.
 
-    A list in a text has commas or ends of lines between. Raises BadInput that begins with `where`.
+    A list in a text has commas between, or ends of lines. Raises BadInput that begins with `where`.
 
     >>> build(tuple[Count, ...], "1, 2", "x"), build(bool, "yes", "x"), build(Path | None, "", "x")
     ((1, 2), True, None)
@@ -155,10 +155,11 @@ def _build_simple(kind: Any, value: Any, where: str) -> Any:
 def split_words(text: str) -> tuple[str, ...]:
     """Split a list that an INI file has as one text.
 
-    >>> split_words("a, b\\nc d,")
-    ('a', 'b', 'c d')
+    >>> split_words("a, b c,"), split_words("a{1,2}\\nb")
+    (('a', 'b c'), ('a{1,2}', 'b'))
     """
-    return tuple(word for each in re.split(r"[,\n]", text) if (word := each.strip()))
+    parts = text.split("\n" if "\n" in text else ",")
+    return tuple(word for each in parts if (word := each.strip()))
 
 
 def nest(options: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from farmhand.errors import FarmError, Unavailable
+from farmhand.errors import FarmError
 from runner.chores.disks import Disk, read_disk, read_free_memory_percent
 from runner.chores.frame import Call, Outcome, Plan, log
 from runner.chores.settings import PostFlight
@@ -159,7 +159,7 @@ def read_last_build(path: Path) -> Build | None:
         except FileNotFoundError:
             continue
         except OSError as err:
-            raise Unavailable(f"the worker's log {each}: {err.strerror}") from err
+            log.warning("the worker's log %s: %s", each, err.strerror)
     return None
 
 

@@ -50,8 +50,8 @@ class Halt:
     reboot: Command = "shutdown -r now"
     shutdown: Command = "shutdown -h now"
     terminate: Command = "shutdown -h now"
-    min_interval_s: Seconds = 600
-    settle_s: Seconds = 300
+    min_interval_s: Seconds = 300
+    settle_s: Seconds = 240
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,15 +37,12 @@ class Commands:
 
     def update(self, node: str) -> tuple[Argv, ...]:
         """Make the files those of an id, and remove all others."""
-        base = (*self.program, *self._inside(str(self.repo.path)))
+        base = (*self.program, *inside(self.repo.vcs, str(self.repo.path)))
         if self.repo.vcs == "git":
             checkout = (*base, "checkout", "--quiet", "--force", "--detach", node, "--")
             return checkout, (*base, "clean", "--quiet", "-ffdx")
         purge = ("--config", "extensions.purge=", "purge", "--all")
         return (*base, "update", "--quiet", "--clean", "--rev", node), (*base, *purge)
-
-    def _inside(self, path: str) -> Argv:
-        return inside(self.repo.vcs, path)
 
 
 def inside(vcs: str, path: str) -> Argv:

@@ -69,6 +69,9 @@ def test_a_checkout_is_what_is_wanted(remote: Remote, place: Path) -> None:
     assert files(place) == {"first"}
 
 
+@pytest.mark.parametrize(
+    "remote", ["git", pytest.param("hg", marks=pytest.mark.soak)], indirect=True
+)
 def test_what_the_remote_does_not_say_costs_a_try_and_not_the_checkout(
     remote: Remote, place: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.chores.frame import RETRY, Outcome
-from runner.chores.puppet import ask_reboot, make_argv, plan, wait_unlocked
+from runner.chores.puppet import apply, ask_reboot, look, make_argv, plan, wait_unlocked
 from runner.chores.settings import Puppet
 from runner.chores.wishes import read_wish, write_note
 from runner.protocol import TaskCode
@@ -38,14 +38,16 @@ def run(home: Path, settings: dict[str, Any]) -> Outcome:
 def test_changes_are_looked_at_then_applied_and_failures_tried_again(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    looked = run(tmp_path, {**settings, "changes": "halt"})
+    only_look = Puppet(**{**settings, "changes": "halt"})
+    looked = look(only_look, make_argv(only_look, "apply"))
     assert (looked.code, looked.why) == (TaskCode.HALT, "puppet would change 1 resources")
     assert not (tmp_path / "motd").exists()
     applied = run(tmp_path, settings)
     assert (applied.code, applied.why) == (TaskCode.OK, "changes were applied")
     assert (tmp_path / "motd").read_text() == "welcome\n"
     settings["manifest"].write_text("exec { '/bin/false': }\n")
-    failed = run(tmp_path, settings)
+    for_real = Puppet(**settings)
+    failed = apply(for_real, make_argv(for_real, "apply"))
     assert (failed.code, "exit code 4" in failed.why) == (RETRY, True)
 
 
@@ -66,6 +68,7 @@ def test_puppet_that_is_disabled_is_left_alone_and_another_run_waited_for(
     assert wait_unlocked(lock, 0.01)
 
 
+@pytest.mark.soak
 def test_an_agent_is_run_once_in_the_foreground(tmp_path: Path, settings: dict[str, Any]) -> None:
     argv = make_argv(Puppet(**{**settings, "changes": "halt"}), "agent")
     words = {"--onetime", "--no-daemonize", "--detailed-exitcodes", "--noop"}

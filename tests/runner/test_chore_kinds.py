@@ -47,8 +47,8 @@ def test_text_and_plain_data_become_the_same() -> None:
 
 
 def test_lists_of_text_have_commas_or_line_ends() -> None:
-    built = build(PostFlight, {"halt_after": "a b, c\nd", "disks": "/, /builds"}, "x")
-    assert built.halt_after == ("a b", "c", "d")
+    built = build(PostFlight, {"halt_after": "a{1,2}\nb c", "disks": "/, /builds"}, "x")
+    assert built.halt_after == ("a{1,2}", "b c")
     assert built.disks == (Path("/"), Path("/builds"))
 
 

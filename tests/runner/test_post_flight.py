@@ -61,6 +61,13 @@ def test_what_was_rotated_away_is_read_too(tmp_path: Path) -> None:
     assert read_last_build(log) is not None
 
 
+def test_a_log_that_can_not_be_read_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_last_build(tmp_path) is None
+    assert "Is a directory" in caplog.text
+
+
 REASONS: dict[str, tuple[Seen, dict[str, Any], str]] = {
     "builder": (FINE, {"halt_after": (r".*mochi.*",)}, "the last build was 'Linux mochitest-1'"),
     "directory": (FINE, {"halt_after": ("x", "m1$")}, "as halt_after has it: m1$"),
