@@ -5,15 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from farmhand.command import Result, Run, plain_group
 from slavealloc.client.whom import Whom
-
-if TYPE_CHECKING:
-    pass
 
 main = plain_group("slavealloc", help="Send each worker to its master, and see where they are.")
 main.params.append(

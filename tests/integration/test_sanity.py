@@ -1,7 +1,6 @@
 """`sanity` on a farm with EC2's stand-in: what it finds, remembers, and puts right."""
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,9 +21,6 @@ from tests.sanities import (
 )
 from tests.stops import RestServer, add_idle_machine, add_machine, is_paused, stop_idle
 from watch_pending.sanity.models import Kind
-
-if TYPE_CHECKING:
-    pass
 
 pytestmark = pytest.mark.integration
 FIRST, SECOND = (f"bld-linux64-{number:03d}" for number in (1, 2))
