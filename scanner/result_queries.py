@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.bulk import ids_of, rows_of
+from farmhand.chunks import chunked
 from farmhand.db import db_now, insert_missing
 from farmhand.tables.builds import build_files, builds, daemons, stored_files
 from scanner.collect import Harvest, StoredFile
@@ -99,11 +100,10 @@ def _store(connection: Connection, kept: Mapping[str, StoredFile], now: datetime
             for _, each in sorted(kept.items())
         ],
     )
-    sums = sorted(kept)
     found: dict[str, int] = {}
-    for start in range(0, len(sums), CHUNK):
+    for sums in chunked(sorted(kept), CHUNK):
         statement = sa.select(stored_files.c.sha256, stored_files.c.id).where(
-            stored_files.c.sha256.in_(sums[start : start + CHUNK])
+            stored_files.c.sha256.in_(sums)
         )
         found |= {row.sha256: row.id for row in connection.execute(statement)}
     return found

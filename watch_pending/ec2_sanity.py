@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from farmhand.chunks import chunked
 from watch_pending.aws import Ec2Error, calling
 from watch_pending.ec2 import LOAN_TAG, read_instance
 from watch_pending.models import Instance
@@ -38,8 +39,8 @@ def find_these_volumes(
     """Look at some of the farm's volumes again; one that is gone is left out."""
     return tuple(
         volume
-        for start in range(0, len(ids), IDS_AT_ONCE)
-        for volume in find_volumes(client, region, farm, ids[start : start + IDS_AT_ONCE])
+        for chunk in chunked(ids, IDS_AT_ONCE)
+        for volume in find_volumes(client, region, farm, chunk)
     )
 
 
@@ -62,11 +63,8 @@ def _read_volume(item: "VolumeTypeDef", region: str) -> Volume:
 def find_these(client: "EC2Client", region: str, ids: Sequence[str]) -> tuple[Instance, ...]:
     """Look at some instances again; one that is not known any more is left out."""
     found: list[Instance] = []
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        wanted: FilterTypeDef = {
-            "Name": "instance-id",
-            "Values": list(ids[start : start + IDS_AT_ONCE]),
-        }
+    for chunk in chunked(ids, IDS_AT_ONCE):
+        wanted: FilterTypeDef = {"Name": "instance-id", "Values": list(chunk)}
         with calling("DescribeInstances", region):
             pages = client.get_paginator("describe_instances").paginate(Filters=[wanted])
             found += [

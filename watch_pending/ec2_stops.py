@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from farmhand.chunks import chunked
 from watch_pending.aws import Ec2Error, calling
 from watch_pending.aws_errors import Meaning
 from watch_pending.ec2 import PAGE
@@ -47,10 +48,7 @@ def terminate_instances(client: "EC2Client", ids: Sequence[str]) -> dict[str, Ec
     is asked for by itself, and where it names nothing, each half.
     """
     results: dict[str, Ec2Error | None] = {}
-    calls = [
-        list(ids[start : start + TERMINATED_AT_ONCE])
-        for start in range(0, len(ids), TERMINATED_AT_ONCE)
-    ]
+    calls = [list(chunk) for chunk in chunked(ids, TERMINATED_AT_ONCE)]
     while calls:
         call = calls.pop()
         err = _terminate(client, call)

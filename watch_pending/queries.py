@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from farmhand.chunks import chunked
 from farmhand.db import claim, db_now
 from farmhand.tables.farm import jacuzzis, workers
 from farmhand.tables.launches import backoffs, instances, launches, planner, stops
@@ -113,10 +114,9 @@ def read_jacuzzis(connection: Connection) -> dict[str, list[str]]:
     return found
 
 
-def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+def chunks(values: Iterable[str]) -> Iterator[Sequence[str]]:
     """Cut values, sorted, into lists for IN (…), which databases bound."""
-    ordered = sorted(values)
-    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
+    return chunked(sorted(values), CHUNK)
 
 
 def take_turn(connection: Connection) -> None:

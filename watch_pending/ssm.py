@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from farmhand.chunks import chunked
 from watch_pending.ami_parameters import AMI, name_parameter, why_unresolved
 from watch_pending.aws import Aws, calling
 from watch_pending.ec2 import find_images
@@ -27,12 +28,10 @@ class Resolved:
 
 def read_parameters(aws: Aws, region: str, names: Iterable[str]) -> dict[str, str]:
     """Read SSM parameters: name, with version or label → value; those that exist."""
-    names = sorted(set(names))
     found: dict[str, str] = {}
     client = aws.parameters(region)
     with calling("GetParameters", region):
-        for start in range(0, len(names), PARAMETERS_A_CALL):
-            asked = names[start : start + PARAMETERS_A_CALL]
+        for asked in chunked(sorted(set(names)), PARAMETERS_A_CALL):
             for item in client.get_parameters(Names=asked)["Parameters"]:
                 found[item.get("Name", "") + item.get("Selector", "")] = item.get("Value", "")
     return found

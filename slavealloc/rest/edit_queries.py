@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from farmhand.chunks import chunked
 from farmhand.tables import metadata
 from farmhand.tables.farm import (
     allocations,
@@ -44,8 +45,8 @@ def _read_in(
     connection: Connection, column: sa.Column[Any], values: Sequence[Any]
 ) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
-    for start in range(0, len(values), CHUNK):
-        statement = sa.select(column.table).where(column.in_(values[start : start + CHUNK]))
+    for chunk in chunked(values, CHUNK):
+        statement = sa.select(column.table).where(column.in_(chunk))
         found += [dict(row) for row in connection.execute(statement).mappings()]
     return found
 
@@ -133,8 +134,8 @@ def update_rows(
     for row_id, changed in values.items():
         alike.setdefault(tuple(sorted(changed.items())), []).append(row_id)
     for items, ids in alike.items():
-        for start in range(0, len(ids), CHUNK):
-            statement = table.update().where(table.c.id.in_(ids[start : start + CHUNK]))
+        for chunk in chunked(ids, CHUNK):
+            statement = table.update().where(table.c.id.in_(chunk))
             connection.execute(statement.values(dict(items)))
 
 
