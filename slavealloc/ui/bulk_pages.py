@@ -19,8 +19,8 @@ from slavealloc.rest.edits import Author, Edit, edit_rows
 from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import RESOURCES
 from slavealloc.rest.versions import find_etag
-from slavealloc.ui import done_queries, list_queries
-from slavealloc.ui.done import Changed, Span, parse_done, plan_undo
+from slavealloc.ui import done_queries, history, list_queries
+from slavealloc.ui.done import Span, parse_done, plan_undo
 from slavealloc.ui.list_asked import format_asked, parse_asked
 from slavealloc.ui.site import Site
 
@@ -120,7 +120,7 @@ def _read_why(fields: Mapping[str, str]) -> str:
     return why
 
 
-def _find_table(rows: Sequence[Changed]) -> str:
+def _find_table(rows: Sequence[history.Edit]) -> str:
     """Name the API's table that was changed, one whose values the audit has."""
     for name, resource in RESOURCES.items():
         if rows and resource.table == rows[0].table and not resource.hidden:
@@ -128,7 +128,7 @@ def _find_table(rows: Sequence[Changed]) -> str:
     raise HTTPException(404, "there is no such change that can be undone here")
 
 
-def _plan(connection: Connection, table: str, rows: Sequence[Changed]) -> list[Edit]:
+def _plan(connection: Connection, table: str, rows: Sequence[history.Edit]) -> list[Edit]:
     resource = RESOURCES[table]
     ids = [row.row_id for row in rows]
     now: dict[Any, Mapping[str, Any]] = dict(edit_queries.read_rows(connection, resource, ids))

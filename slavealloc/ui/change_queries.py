@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -46,7 +47,7 @@ def read_edits(
         statement = statement.where(audit.c.row_name.contains(wanted.name, autoescape=True))
     if before is not None:
         statement = statement.where(audit.c.id < before)
-    return [_read(row) for row in connection.execute(statement)]
+    return [read_edit(row) for row in connection.execute(statement)]
 
 
 def read_row_edits(
@@ -61,7 +62,7 @@ def read_row_edits(
     )
     if before is not None:
         statement = statement.where(audit.c.at < before)
-    edits = map(_read, connection.execute(statement))
+    edits = map(read_edit, connection.execute(statement))
     return list(takewhile(lambda edit: edit.action != "delete", edits))
 
 
@@ -71,7 +72,8 @@ def read_people(connection: Connection, *, among: int) -> list[str]:
     return sorted(connection.scalars(sa.select(newest.c.who).distinct()))
 
 
-def _read(row: sa.Row[tuple[object, ...]]) -> Edit:
+def read_edit(row: sa.Row[Any]) -> Edit:
+    """Shape a row of the audit."""
     found = row._mapping
     return Edit(
         id=found["id"],

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from slavealloc.ui.history import Edit
 from slavealloc.ui.words import format_number
 
 SPAN = re.compile(r"(\d{1,18})-(\d{1,18})")
@@ -31,25 +31,11 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Changed:
-    """A row that was changed: column → (before, after)."""
-
-    row_id: int
-    row_name: str
-    table: str
-    action: str
-    who: str
-    at: datetime
-    why: str
-    changes: Mapping[str, tuple[Any, Any]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
     """What is said of it; `span` where it can be undone."""
 
     text: str
-    changed: Changed | None = None
+    changed: Edit | None = None
     span: Span | None = None
 
 
@@ -67,7 +53,7 @@ def parse_done(text: str) -> Span | None:
     return Span(first=int(match[1]), last=int(match[2]))
 
 
-def describe_done(text: str, rows: Sequence[Changed]) -> Done | None:
+def describe_done(text: str, rows: Sequence[Edit]) -> Done | None:
     """Say what was done: `rows` are those that `text`, an address's, means."""
     if text in NOTHING_DONE:
         return Done(text=NOTHING_DONE[text])
@@ -81,14 +67,14 @@ def describe_done(text: str, rows: Sequence[Changed]) -> Done | None:
     return Done(text=f"{said}.", changed=first, span=parse_done(text))
 
 
-def _word(row: Changed) -> str:
+def _word(row: Edit) -> str:
     if set(row.changes) == {"enabled"}:
         return "enabled" if row.changes["enabled"][1] else "disabled"
     return "changed"
 
 
 def plan_undo(
-    rows: Sequence[Changed], now: Mapping[int, Mapping[str, Any]]
+    rows: Sequence[Edit], now: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, dict[str, Any]]:
     """Choose what brings rows back: id → column → value; what was changed since stays as it is.
 

@@ -1,12 +1,12 @@
 """SQL of what was just done: rows of the audit that one change has written."""
 
-import json
-
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from farmhand.tables.farm import audit
-from slavealloc.ui.done import Changed, Span
+from slavealloc.ui.change_queries import read_edit
+from slavealloc.ui.done import Span
+from slavealloc.ui.history import Edit
 
 
 def read_newest(connection: Connection) -> int:
@@ -25,7 +25,7 @@ def find_span(connection: Connection, who: str, after: int) -> Span | None:
     return Span(first=first_id, last=last_id) if first_id else None
 
 
-def read_changes(connection: Connection, span: Span | None) -> list[Changed]:
+def read_changes(connection: Connection, span: Span | None) -> list[Edit]:
     """Read what one change has done; rows between that somebody else wrote are left out."""
     if span is None:
         return []
@@ -37,16 +37,4 @@ def read_changes(connection: Connection, span: Span | None) -> list[Changed]:
     same = (audit.c.who == found.who, audit.c.at == found.at)
     statement = sa.select(audit).where(within, *same, audit.c.table_name == found.table_name)
     rows = connection.execute(statement.order_by(audit.c.id))
-    return [
-        Changed(
-            row_id=row.row_id,
-            row_name=row.row_name,
-            table=row.table_name,
-            action=row.action,
-            who=row.who,
-            at=row.at,
-            why=row.why or "",
-            changes={name: tuple(pair) for name, pair in json.loads(row.changes).items()},
-        )
-        for row in rows
-    ]
+    return [read_edit(row) for row in rows]

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from slavealloc.ui.done import Changed, describe_done, parse_done, plan_undo
+from slavealloc.ui.done import describe_done, parse_done, plan_undo
+from slavealloc.ui.history import Edit
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def make_changed(row_id: int = 1, **more: Any) -> Changed:
+def make_changed(row_id: int = 1, **more: Any) -> Edit:
     usual: dict[str, Any] = {"table": "workers", "action": "edit", "who": "ann", "at": NOON}
     usual |= {"why": "because", "row_name": f"w{row_id}", "changes": {"enabled": (True, False)}}
-    return Changed(row_id=row_id, **usual | more)
+    return Edit(id=row_id, row_id=row_id, **usual | more)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def make_changed(row_id: int = 1, **more: Any) -> Changed:
         pytest.param([make_changed(changes={"notes": ("a", "b")})], "w1 changed.", id="notes"),
     ],
 )
-def test_it_is_said_plainly(rows: list[Changed], said: str) -> None:
+def test_it_is_said_plainly(rows: list[Edit], said: str) -> None:
     done = describe_done("1-1000", rows)
     assert done is not None
     assert done.text == said
