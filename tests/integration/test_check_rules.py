@@ -21,7 +21,7 @@ ENDLESS = [
     r"^(\w+\s?)*$",
     "^Linux (a|ab|b)*c",
     r"^Linux (\S+ ?)*build",
-    "^Linux .*.*.*.*build",
+    "^Linux .*.*.*.*.*.*build",
 ]
 SOUND = ["Linux", r"^(TB )?WINNT (5.2|6.1)(.*(?! try)).* (pgo-)?build", r"^\S+_l10n_.*repack$"]
 DAY_S = 86400
