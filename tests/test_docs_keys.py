@@ -9,7 +9,7 @@ import pytest
 from farmhand import config as farmhand_config
 from runner import config as runner_config
 from runner.settings import TaskSettings
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
 from scanner import config as scanner_config
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, format_default, read_sections, read_table
