@@ -242,8 +242,12 @@ def f(connection, sa):
 # Sizes
 
 
+# A migration is a list of tables, as long as they are.
+
+
 def test_no_file_is_too_long() -> None:
-    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    paths = [path for path in MODULES if not path.is_relative_to(MIGRATIONS)]
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in paths}
     assert {name: n for name, n in lengths.items() if n > MOST_LINES} == {}
 
 
@@ -257,7 +261,6 @@ def test_no_function_is_too_long() -> None:
         lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
         return {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES}
 
-    # A migration is a list of tables.
     assert offenders((p for p in MODULES if not p.is_relative_to(MIGRATIONS)), too_long) == {}
 
 

@@ -119,7 +119,7 @@ def test_a_bad_dump_is_refused_and_nothing_is_loaded(
 @only_sqlite
 def test_an_older_dump_loads_with_defaults(url: str, tmp_path: Path) -> None:
     lines = [
-        {"farmhand_dump": 1, "version": "0.0.9", "revision": "0001", "farm": None},
+        {"farmhand_dump": 1, "version": "0.0.9", "revision": "0000", "farm": None},
         {"table": "workers", "row": {"id": 3, "name": "old"}},
         {"table": "workers", "row": {"id": 4, "name": "off", "enabled": False, "notes": "n"}},
     ]
