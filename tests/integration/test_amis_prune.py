@@ -70,6 +70,7 @@ def test_old_amis_go_with_all_their_snapshots(farm: Farm, tmp_path: Path) -> Non
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(farm: Farm) -> None:
+    farm.forget_database()
     newest, old = add(farm, 1), add(farm, 2)
     done = prune(farm, "--dry-run")
     (item,) = done.json["prune"]

@@ -16,6 +16,7 @@ from farmhand.upgrades import newest_revision
 from slavealloc.bulk import queries as bulk_queries
 from slavealloc.bulk.dbadmin import dump_database, init_database
 from slavealloc.models import SHIPPED_NAMES
+from tests.allocators import make_places_database
 from tests.bulk_farm import (
     count,
     direct,
@@ -45,8 +46,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def url(database_url: str) -> str:
-    """A database as dbinit makes it."""
-    direct(init_database, make_run(), database_url, None, force=False)
+    """A database as `slavealloc dbinit` makes it."""
+    make_places_database(database_url).dispose()
     return database_url
 
 
