@@ -45,7 +45,8 @@ HIGHEST = (59, 23, 31, 12, 7)
 
 def test_every_file_is_of_a_kind_that_is_tested() -> None:
     files = {path for path in CRON.rglob("*") if path.is_file()}
-    tested = {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX, *PUPPET}
+    alerts = set((CRON / "prometheus").iterdir())  # by tests/test_alerts.py
+    tested = {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX, *PUPPET, *alerts}
     assert files == tested
 
 
