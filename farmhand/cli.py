@@ -67,6 +67,22 @@ def show(run: Run, secrets: Path | None) -> Result:
     return show_config(run, secrets)
 
 
+@farm_command(config, "schema", command="farmhand config", changes=False)
+def schema(run: Run) -> Result:
+    """Print the JSON Schema of farmhand.yml, for editors.
+
+    \b
+    Keep it beside the file, whose first line names it:
+      farmhand config schema > farmhand.schema.json
+      # yaml-language-server: $schema=farmhand.schema.json
+    """
+    from farmhand.config_schema import make_schema
+    from farmhand.output import print_json
+
+    print_json(make_schema())
+    return Result()
+
+
 @farm_command(main, "status", command="farmhand", changes=False)
 @secrets_option
 def status(run: Run, secrets: Path | None) -> Result:

@@ -39,7 +39,9 @@ class GraphiteHost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Top:
+class Top:
+    """What stands beside the sections."""
+
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     farm: Annotated[str, Field(pattern=FARM_NAME)]
@@ -94,7 +96,7 @@ def load(
     expanded = expand(tree, environ)
     data = expanded.tree.data
     top_data = {name: value for name, value in data.items() if name not in SECTIONS}
-    top, problems = validate(_Top, top_data, path.parent, beside=SECTIONS)
+    top, problems = validate(Top, top_data, path.parent, beside=SECTIONS)
     sections = {}
     for name in [name for name in SECTIONS if name in data]:
         sections[name], found = validate(find_section(name), data[name], path.parent)
@@ -104,7 +106,7 @@ def load(
     tree.refuse(problems + expanded.unset_problems(ignored))
     incomplete = {unset[0] for unset in expanded.unset}
     complete = {name: each for name, each in sections.items() if name not in incomplete}
-    top = cast("_Top", top)
+    top = cast("Top", top)
     return Settings(
         path=path,
         farm=top.farm,

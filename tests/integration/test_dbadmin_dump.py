@@ -81,6 +81,9 @@ def test_ids_go_on_above_the_highest_loaded_and_never_go_back(url: str, file: Pa
     assert add("newer") > first
 
 
+@pytest.mark.fault(
+    "dbload into a database that is not empty", "refused with what it has; it stays as it was"
+)
 def test_a_database_that_is_not_empty_is_refused_and_stays(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +94,9 @@ def test_a_database_that_is_not_empty_is_refused_and_stays(
     assert is_small_farm(dump(url, tmp_path))
 
 
+@pytest.mark.fault(
+    "dbload, and the dump is: {id}", "refused with file, line and reason; nothing is loaded"
+)
 @only_sqlite
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -119,7 +125,7 @@ def test_a_bad_dump_is_refused_and_nothing_is_loaded(
 @only_sqlite
 def test_an_older_dump_loads_with_defaults(url: str, tmp_path: Path) -> None:
     lines = [
-        {"farmhand_dump": 1, "version": "0.0.9", "revision": "0001", "farm": None},
+        {"farmhand_dump": 1, "version": "0.0.9", "revision": "0000", "farm": None},
         {"table": "workers", "row": {"id": 3, "name": "old"}},
         {"table": "workers", "row": {"id": 4, "name": "off", "enabled": False, "notes": "n"}},
     ]
@@ -133,6 +139,10 @@ def test_an_older_dump_loads_with_defaults(url: str, tmp_path: Path) -> None:
     assert [row["name"] for row in rows_of(taken, "tac_templates")] == list(SHIPPED_NAMES)
 
 
+@pytest.mark.fault(
+    "dbload of a text that MariaDB has no room for",
+    "refused there, with line and column; other databases load it",
+)
 def test_a_text_that_only_mariadb_has_no_room_for_is_refused_there(
     url: str, kind: str, tmp_path: Path
 ) -> None:
