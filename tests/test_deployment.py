@@ -47,8 +47,16 @@ FIELD = r"(?:\*|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:/\d+)?"
 HIGHEST = (59, 23, 31, 12, 7)
 
 
+def test_every_link_leads_to_a_shipped_file() -> None:
+    links = [path for path in CRON.rglob("*") if path.is_symlink()]
+    assert links
+    assert [path for path in links if not path.resolve().is_relative_to(CRON)] == []
+    assert [path for path in links if not path.exists()] == []
+
+
 def test_every_file_is_of_a_kind_that_is_tested() -> None:
-    files = {path for path in CRON.rglob("*") if path.is_file()}
+    # A link of puppet's leads to one of them.
+    files = {path for path in CRON.rglob("*") if path.is_file() and not path.is_symlink()}
     alerts = set((CRON / "prometheus").iterdir())  # by tests/test_alerts.py
     alerts.add(CRON / "logrotate/farmhand")  # by tests/integration/test_logrotate.py
     tested = {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX, *PUPPET, *alerts}
