@@ -257,6 +257,18 @@ def test_config_check_names_each_mistake_by_line_and_ends_in_2(farm: Farm) -> No
     assert "max_launches_per_run" in done.err
 
 
+def test_config_check_looks_at_what_cron_starts(farm: Farm) -> None:
+    crontab = farm.directory / "crontab"
+    crontab.write_text("* * * * * root watch-pending --quite\n")
+    farm.watch["max_launches_per_run"] = -1
+    done = farm.run("config", "check", str(crontab), "--json", program="farmhand")
+    assert (done.code, done.json["path"], done.json["files"]) == (2, None, [str(crontab)])
+    codes = [(each["code"], each["where"]) for each in done.json["errors"]]
+    assert ("usage", f"{crontab}:1") in codes
+    assert codes[0][0] == "config"
+    assert codes[0][1].startswith(str(farm.config_path))
+
+
 def test_status_shows_the_last_run_and_the_last_success(farm: Farm) -> None:
     farm.run()
     Path(farm.directory / "scheduler.sqlite").unlink()
