@@ -39,8 +39,8 @@ lint: $(VENV)/installed ## format, lint and types
 soak: services ## the same tests with large numbers; takes long
 	$(PYTEST) --require-services --soak -m soak --timeout 3600
 
-bench: services $(VENV)-peers/installed ## measure against the naive way, side by side; prints a table
-	@$(BIN)/python -m benchmarks
+bench: services $(VENV)-peers/installed ## measure against the naive way, peers and the floor; writes docs/benchmarks.md and .html; PART=gettac measures one
+	@$(BIN)/python -m benchmarks $(PART)
 
 dist: $(VENV)/installed ## build the wheel and the source distribution into dist/, and check them
 	rm -rf build dist
