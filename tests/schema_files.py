@@ -12,7 +12,7 @@ from runner import config as runner_config
 from runner.chores.config import NAMES, Chores
 from runner.chores.repo_settings import Repository
 from runner.settings import TaskSettings
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
 from scanner import config as scanner_config
 from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, ROOT, read_sections, read_table

@@ -37,6 +37,7 @@ ONLY_THE_LOADER = {
     "rule_for_unknown_type",
     "timeout_without_end",
     "type_without_entry",
+    "unknown_cron_job",
     "user_data_does_not_exist",
     "user_data_is_a_directory",
     "variable_not_set",
