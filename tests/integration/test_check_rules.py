@@ -11,8 +11,8 @@ from tests.journal import create
 from tests.json_server import HTML, JsonServer, machines, running_json_server
 from tests.scheduler_database import NOON, SchedulerDatabase
 from watch_pending.buildermap import compile_buildermap
+from watch_pending.check.slow_patterns import measure_rules
 from watch_pending.pending import Window, detect_shape, read_recent_builders
-from watch_pending.slow_patterns import measure_rules
 
 pytestmark = pytest.mark.integration
 

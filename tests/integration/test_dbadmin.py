@@ -169,11 +169,11 @@ def test_dbinit_refuses_tables_that_are_not_ours(database_url: str, tmp_path: Pa
 def test_dbinit_refuses_an_older_farm_with_rows_before_it_upgrades(url: str) -> None:
     with opened(url) as engine, engine.begin() as connection:
         connection.execute(workers.insert(), [make_worker(1, pool_id=None)])
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(BadInput, match="it has 1 workers;"):
         direct(init_database, make_run(), url, None, force=False)
     with opened(url) as engine:
-        assert read_revision(engine) == "0001"
+        assert read_revision(engine) == "0000"
 
 
 def test_the_commands_work_without_any_configuration(

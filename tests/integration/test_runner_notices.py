@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.metadata import ENDPOINT, Metadata, NoMetadata
-from runner.notices import REBALANCING, Watcher
 from runner.stops import Stops, listening
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
+from runner.worker.notices import REBALANCING, Watcher
 from tests.machine_metadata import MetadataServer, running_metadata
 from tests.runner_machine import RunnerMachine, wait_until
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm

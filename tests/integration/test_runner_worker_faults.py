@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.worker_process import WorkerProcess
+from runner.worker.process import WorkerProcess
 from tests.buildbot_master import running_master
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
 from tests.worker_machine import WorkerMachine, is_there, machine, wait_until

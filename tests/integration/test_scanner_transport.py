@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import pytest
 
 from farmhand.errors import BadInput, FarmError
-from scanner.errors import (
+from scanner.transport.calls import Limits, Order, Source, Transport, run_calls
+from scanner.transport.errors import (
     DaemonFault,
     FileMissing,
     NothingMore,
@@ -24,8 +25,7 @@ from scanner.errors import (
     UnknownState,
     Unreachable,
 )
-from scanner.transport import Limits, Order, Source, Transport, run_calls
-from scanner.wire import BuildReply, DaemonState, Dialect, Presence
+from scanner.transport.wire import BuildReply, DaemonState, Dialect, Presence
 from tests.daemon import Daemon, Era, Job
 from tests.daemon_attacks import ENDLESS, ON_CALLS, ON_FILES, Attack, answer, hang, redirecting
 from tests.daemon_server import DaemonFarm, encode_reply, http_response, running_daemons

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from farmhand import __version__
 from tests.ec2_control import Ec2Server
 from tests.farm import BUILD, TRY, Farm
 
@@ -260,12 +261,16 @@ def test_status_shows_the_last_run_and_the_last_success(farm: Farm) -> None:
     farm.run()
     started = [str(row["started_at"]) for row in farm.rows("SELECT * FROM runs ORDER BY id")]
     done = farm.run("status", "--json", program="farmhand")
-    [command] = done.json["commands"]
+    command, never = done.json["commands"]
     assert (done.json["farm"], command["command"], command["exit_code"]) == (
         "test",
         "watch-pending run",
         4,
     )
+    assert (command["overdue"], never["command"]) == (False, "watch-pending stop-idle")
+    assert (never["last_success"], never["every_s"], never["overdue"]) == (None, 300, True)
+    assert (done.json["fits"], done.json["revision"]) == (True, done.json["newest"])
+    assert [host["release"] for host in done.json["hosts"]] == [__version__]
     shown = [command[key].replace("T", " ").rstrip("Z") for key in ("last_success", "last_run")]
     assert shown == started
     assert command["success_age_s"] >= 0
