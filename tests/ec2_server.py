@@ -110,6 +110,8 @@ class Ec2Middleware:
         time.sleep(fault.hold_s)
         if fault.drop == "after":
             drop(environ)
+        if fault.body is not None:
+            return Reply(status=200, body=fault.body.encode(), content_type="text/html")
         return reply
 
     def _do(self, call: Call, environ: WSGIEnvironment) -> Reply:

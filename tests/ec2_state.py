@@ -84,7 +84,8 @@ class FaultRule:
 
     `left` is how often it still strikes, None for always. Fields of `match` may also be
     `@az`, `@subnet` and `@market` (`spot` or `on-demand`), derived for RunInstances. A rule with
-    `room` does nothing but let so many instances start, all calls together.
+    `room` does nothing but let so many instances start, all calls together. `body` is answered
+    with HTTP 200 in the place of what EC2 says, which has done as it was asked.
     """
 
     action: str
@@ -97,6 +98,7 @@ class FaultRule:
     latency_s: float = 0.0
     hold_s: float = 0.0
     drop: str | None = None
+    body: str | None = None
     room: int | None = None
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from farmhand.errors import FarmError
 from watch_pending.aws_errors import THROTTLED, Meaning, read_meaning
@@ -129,12 +130,12 @@ def calling(action: str, region: str) -> Iterator[None]:
     try:
         yield
     except ClientError as err:
-        code = err.response["Error"]["Code"]
+        said = err.response.get("Error", {})
+        code = said.get("Code", "no code")
         status = err.response["ResponseMetadata"]["HTTPStatusCode"]
-        message = err.response["Error"].get("Message", "")
         meaning = read_meaning(code, status)
         raise Ec2Error(
-            f"{region}: {action}: {code}: {message}",
+            f"{region}: {action}: {code}: {said.get('Message', f'HTTP {status}')}",
             meaning=meaning,
             code=code,
             unanswered=meaning is Meaning.AGAIN and code not in THROTTLED,
@@ -146,4 +147,11 @@ def calling(action: str, region: str) -> Iterator[None]:
             f"{region}: {action}: {err}",
             meaning=Meaning.NO_ACCESS if missing else Meaning.AGAIN,
             unanswered=not unsent,
+        ) from err
+    except (ResponseParserError, KeyError, ValueError) as err:
+        why = f"no {err} in it" if isinstance(err, KeyError) else str(err).partition("\n")[0]
+        raise Ec2Error(
+            f"{region}: {action}: that is no answer of AWS's: {why}",
+            meaning=Meaning.AGAIN,
+            unanswered=True,
         ) from err

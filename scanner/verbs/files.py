@@ -1,9 +1,11 @@
 """`scanner build files`: what a build was made from and what it made."""
 
-import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, FarmError
+from farmhand.output import write_bytes
 from farmhand.wording import unknown
 from scanner import build_queries as queries
 from scanner.settings import Settings
@@ -33,14 +35,18 @@ def write_file(settings: Settings, named: tuple[int, str], span: tuple[int, int 
     if name not in results:
         raise BadInput(f"build {build_id}: {unknown('result', name, results)}")
     path = settings.store.root / results[name]["path"]
-    start, left = span
+    start, most = span
+    begin = start if start >= 0 else max(0, results[name]["size"] + start)
+    write_bytes(_read(path, begin, most))
+    return Result()
+
+
+def _read(path: Path, start: int, left: int | None) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            file.seek(start if start >= 0 else max(0, results[name]["size"] + start))
+            file.seek(start)
             while data := file.read(CHUNK if left is None else min(CHUNK, left)):
                 left = None if left is None else left - len(data)
-                sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+                yield data
     except OSError as err:
         raise FarmError(f"{path}: {err.strerror}") from err
-    return Result()

@@ -118,6 +118,19 @@ def test_where_no_region_answers_the_run_ends_in_4_by_its_deadline(farm: Farm) -
 
 
 @pytest.mark.fault(
+    "a proxy answers for one region, with a page of its own",
+    "the region is left out: that is no answer of AWS's; the other launches; exit 3",
+)
+def test_a_region_that_answers_nonsense_stops_no_other(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="Describe*", region=EAST, body="<html>Log in</html>")
+    done = farm.run()
+    assert (done.code, regions_of(farm.ec2)) == (3, {WEST: 1})
+    assert f"region {EAST} is left out: Describe" in done.err
+    assert "that is no answer of AWS's: no 'Reservations' in it" in done.err
+
+
+@pytest.mark.fault(
     "more than 1,000 instances in a region",
     "every page is read: a machine beyond the first page counts, and its name is not given again",
 )
@@ -247,6 +260,7 @@ def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> Non
         pytest.param({"code": "InternalError", "left": 1}, 2, id="internal error"),
         pytest.param({"drop": "before", "left": 1}, 2, id="dropped call"),
         pytest.param({"drop": "after", "left": 1}, 2, id="dropped answer"),
+        pytest.param({"body": "<html>Log in</html>", "left": 1}, 2, id="a page of a proxy's"),
     ],
 )
 def test_a_call_is_repeated_with_its_token_and_launches_once(

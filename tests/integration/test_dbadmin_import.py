@@ -190,7 +190,7 @@ def test_each_row_that_an_import_changes_is_in_the_audit(url: str, tmp_path: Pat
 
 
 @pytest.mark.fault(
-    "one line of a CSV is wrong", "dbimport names file, line and column; nothing is written"
+    "one line of a CSV is wrong", "dbimport names file, line and what is wrong; nothing is written"
 )
 @pytest.mark.parametrize(
     ("file", "line", "message"),
