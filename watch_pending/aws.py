@@ -29,6 +29,7 @@ GLANCE_TIMEOUT_S = 3
 READ_ATTEMPTS = 5
 PARAMETER_TIMEOUT_S = 5
 PARAMETER_ATTEMPTS = 2
+WRONG_CLOCK = "this host's clock is wrong by minutes: have it set, and the next run goes on"
 
 
 class Ec2Error(FarmError):
@@ -133,8 +134,9 @@ def calling(action: str, region: str) -> Iterator[None]:
         status = err.response["ResponseMetadata"]["HTTPStatusCode"]
         message = err.response["Error"].get("Message", "")
         meaning = read_meaning(code, status)
+        hint = f"; {WRONG_CLOCK}" if meaning is Meaning.WRONG_CLOCK else ""
         raise Ec2Error(
-            f"{region}: {action}: {code}: {message}",
+            f"{region}: {action}: {code}: {message}{hint}",
             meaning=meaning,
             code=code,
             unanswered=meaning is Meaning.AGAIN and code not in THROTTLED,
