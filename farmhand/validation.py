@@ -111,6 +111,7 @@ NotBool = BeforeValidator(_refuse_bool)
 SecretUrl = Annotated[SecretStr, AfterValidator(_check_url)]
 """An SQLAlchemy URL, by its shape; hidden in repr, read by `get_secret_value()`."""
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
+"""A readable file; a relative path starts at the configuration file's directory."""
 
 Count = Annotated[int, NotBool, Field(ge=0)]
 Positive = Annotated[float, NotBool, Field(gt=0, allow_inf_nan=False)]
@@ -119,7 +120,6 @@ Usd = Positive
 Seconds = Positive
 NonEmpty = Annotated[str, Field(min_length=1)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
-"""A readable file; a relative path starts at the configuration file's directory."""
 
 
 # Tree → dataclasses
