@@ -294,6 +294,10 @@ def test_places_are_given_as_json(api: Allocator) -> None:
     assert "pw-prod" in shown.json()["allocations"][0]["tac"]
 
 
+@pytest.mark.fault(
+    "somebody deletes or renames the tac template that `default_template` names",
+    "409 with the reason; nothing is changed",
+)
 def test_the_configuration_s_template_can_neither_go_nor_have_another_name(api: Allocator) -> None:
     ours, text = "tac_templates/ours?byname=1", {"template": "x = {{ basedir }}\n"}
     for refused in (send(api, "DELETE", ours), send(api, "PUT", ours, {"name": "mine"})):

@@ -28,6 +28,9 @@ def test_when_it_was_seen_is_not_known_of_a_deleted_one(connection: sa.Connectio
         read_seen(connection, 1, counted_s=60)
 
 
+@pytest.mark.fault(
+    "a worker is deleted while its page is read", "the page says 404: it was deleted just now"
+)
 def test_a_deleted_one_has_no_place(connection: sa.Connection) -> None:
     with pytest.raises(Missing, match="it was deleted just now"):
         read_place(connection, "w1", SlaveAlloc())
