@@ -225,7 +225,6 @@ class FarmDb:
 
     engine: Engine
     url: URL
-    embedded: bool
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -249,9 +248,9 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
         metadata.create_all(engine)
         with engine.begin() as connection:
             connection.execute(launches.planner.insert().values(id=1, generation=0))
-        return FarmDb(engine=engine, url=url, embedded=True)
+        return FarmDb(engine=engine, url=url)
     engine = make_engine(url, timeout_s=timeout_s, read_only=reading)
-    database = FarmDb(engine=engine, url=url, embedded=embedded)
+    database = FarmDb(engine=engine, url=url)
     try:
         with reaching("farm database", url):
             if embedded and not reading and (read_revision(engine) or "") < newest_revision():

@@ -30,6 +30,7 @@ GLANCE_TIMEOUT_S = 3
 READ_ATTEMPTS = 5
 PARAMETER_TIMEOUT_S = 5
 PARAMETER_ATTEMPTS = 2
+WRONG_CLOCK = "this host's clock is wrong by minutes: have it set, and the next run goes on"
 
 
 class Ec2Error(FarmError):
@@ -134,8 +135,9 @@ def calling(action: str, region: str) -> Iterator[None]:
         code = said.get("Code", "no code")
         status = err.response["ResponseMetadata"]["HTTPStatusCode"]
         meaning = read_meaning(code, status)
+        hint = f"; {WRONG_CLOCK}" if meaning is Meaning.WRONG_CLOCK else ""
         raise Ec2Error(
-            f"{region}: {action}: {code}: {said.get('Message', f'HTTP {status}')}",
+            f"{region}: {action}: {code}: {said.get('Message', f'HTTP {status}')}{hint}",
             meaning=meaning,
             code=code,
             unanswered=meaning is Meaning.AGAIN and code not in THROTTLED,

@@ -50,13 +50,16 @@ ACCESS = {
     "UnauthorizedOperation",
     "ExpiredToken",
     "ExpiredTokenException",
-    "RequestExpired",
     "InvalidClientTokenId",
     "SignatureDoesNotMatch",
     "OptInRequired",
     "PendingVerification",
     "Blocked",
 }
+
+
+# AWS takes a request for 5 minutes around the time that it was signed at.
+CLOCK = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
 
 
 class Meaning(Enum):
@@ -67,6 +70,7 @@ class Meaning(Enum):
     QUOTA = auto()  # nothing more of this market in this region
     AGAIN = auto()  # the same call, same token, after a while
     NO_ACCESS = auto()  # nothing more in this region
+    WRONG_CLOCK = auto()  # nothing more in this run; the next may have the right time
     BAD_SETTINGS = auto()  # nothing more of this instance type in this region
 
 
@@ -84,6 +88,7 @@ def read_meaning(code: str, http_status: int = 400) -> Meaning:
         (QUOTA, Meaning.QUOTA),
         (THROTTLED | PASSING, Meaning.AGAIN),
         (ACCESS, Meaning.NO_ACCESS),
+        (CLOCK, Meaning.WRONG_CLOCK),
     )
     for codes, meaning in by_codes:
         if code in codes:
@@ -109,6 +114,8 @@ def learn(meaning: Meaning, launch: Launch, reason: str) -> Exhausted | None:
             return Exhausted(reason=reason, market=offer.market, region=offer.region)
         case Meaning.NO_ACCESS:
             return Exhausted(reason=reason, region=offer.region)
+        case Meaning.WRONG_CLOCK:
+            return Exhausted(reason=reason)
         case Meaning.BAD_SETTINGS:
             return Exhausted(reason=reason, region=offer.region, instance_type=launch.instance_type)
         case Meaning.AGAIN:

@@ -43,7 +43,7 @@ def use_only(farm: Farm, *ec2_types: str) -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        pytest.param("RequestExpired", 400, id="expired"),
+        pytest.param("ExpiredToken", 400, id="expired"),
         pytest.param("AuthFailure", 401, id="wrong"),
         pytest.param("UnauthorizedOperation", 403, id="refused"),
     ],
@@ -59,6 +59,22 @@ def test_credentials_that_aws_does_not_take_end_in_4_and_a_line_that_says_so(
         f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
     )
     assert "Traceback" not in done.err
+
+
+@pytest.mark.fault(
+    "this host's clock is minutes off, so AWS takes no call",
+    "the run exits 3 and says so; no instance type is stopped, and the next run launches",
+)
+def test_a_clock_that_is_wrong_stops_one_run_and_no_type(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="RunInstances", code="RequestExpired", status=400, left=1)
+    done = farm.run("--json")
+    assert (done.code, farm.ec2.instances()) == (3, [])
+    assert "RequestExpired" in done.err
+    assert (
+        "this host's clock is wrong by minutes: have it set, and the next run goes on" in done.err
+    )
+    assert (farm.run().code, len(farm.ec2.instances())) == (0, 1)
 
 
 @pytest.mark.fault(

@@ -205,7 +205,7 @@ def test_rows_in_one_table_twice_the_batch_are_all_loaded(url: str, tmp_path: Pa
 def test_a_dump_is_of_one_moment(url: str, file: Path) -> None:
     load(url, file)
     with opened(url) as engine:
-        database = FarmDb(engine=engine, url=engine.url, embedded=False)
+        database = FarmDb(engine=engine, url=engine.url)
         with bulk_queries.snapshot(database) as connection:
             rows = bulk_queries.read_all(connection)
             names = [next(rows)[0].name]

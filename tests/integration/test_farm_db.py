@@ -78,6 +78,20 @@ def test_the_migrations_make_the_tables_that_the_code_uses(engine: sa.Engine) ->
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_on_sqlite_too_an_id_never_returns(upgraded: sa.Engine) -> None:
+    found = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'"
+    kept = {table.name for table in metadata.tables.values() if is_kept(table)}
+    assert "workers" in kept
+    assert set(execute(upgraded, found).scalars()) == kept
+    numbered = {t.name for t in metadata.tables.values() if t.autoincrement_column is not None}
+    assert kept == numbered
+
+
+def is_kept(table: sa.Table) -> bool:
+    return bool(table.dialect_options["sqlite"]["autoincrement"])
+
+
 @only_mariadb
 def test_mariadb_compares_names_exactly_and_keeps_microseconds(engine: sa.Engine) -> None:
     upgrade(engine)

@@ -7,6 +7,7 @@ from tests.plans import make_exhausted, make_launch, make_offer
 from watch_pending.aws_errors import (
     ACCESS,
     CAPACITY,
+    CLOCK,
     PASSING,
     QUOTA,
     SUBNET,
@@ -35,6 +36,7 @@ from watch_pending.models import Exhausted
         ("InternalError", 500, Meaning.AGAIN),
         ("UnauthorizedOperation", 403, Meaning.NO_ACCESS),
         ("AuthFailure", 401, Meaning.NO_ACCESS),
+        ("RequestExpired", 400, Meaning.WRONG_CLOCK),
         ("InvalidAMIID.NotFound", 400, Meaning.BAD_SETTINGS),
         ("InvalidParameterValue", 400, Meaning.BAD_SETTINGS),
         ("InvalidSubnetID.NotFound", 400, Meaning.BAD_SETTINGS),
@@ -49,7 +51,7 @@ def test_an_error_code_has_a_meaning(code: str, status: int, meaning: Meaning) -
 
 
 def test_a_code_has_one_meaning() -> None:
-    groups = [CAPACITY, SUBNET, QUOTA, THROTTLED, PASSING, ACCESS]
+    groups = [CAPACITY, SUBNET, QUOTA, THROTTLED, PASSING, ACCESS, CLOCK]
     assert len(set().union(*groups)) == sum(len(group) for group in groups)
 
 
@@ -79,6 +81,7 @@ def test_a_code_has_one_meaning() -> None:
             make_exhausted(region=EAST, instance_type="bld"),
             id="bad settings: this instance type in this region",
         ),
+        pytest.param(Meaning.WRONG_CLOCK, make_exhausted(), id="our own clock: all of this run"),
         pytest.param(Meaning.AGAIN, None, id="again: nothing"),
     ],
 )
