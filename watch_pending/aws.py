@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 
 from farmhand.errors import FarmError
-from watch_pending.aws_errors import THROTTLED, Meaning, read_meaning
+from watch_pending.aws_errors import THROTTLED, Meaning, explain_denial, read_meaning
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -131,7 +131,7 @@ def calling(action: str, region: str) -> Iterator[None]:
     except ClientError as err:
         code = err.response["Error"]["Code"]
         status = err.response["ResponseMetadata"]["HTTPStatusCode"]
-        message = err.response["Error"].get("Message", "")
+        message = explain_denial(code, action, err.response["Error"].get("Message", ""))
         meaning = read_meaning(code, status)
         raise Ec2Error(
             f"{region}: {action}: {code}: {message}",
