@@ -58,11 +58,15 @@ def make_owner(server: DatabaseServer) -> None:
 
 
 def make_users(server: DatabaseServer) -> None:
-    """Make all other users, when the tables are there."""
+    """Make the other users of the farm's database, when the tables are there."""
     for user, statements in read_statements(server.scheme).items():
-        if user != "farm_owner":
-            database = BUILDBOT if user == "farm_demand" else FARM
-            run_statements(server, database, statements)
+        if user not in {"farm_owner", "farm_demand"}:
+            run_statements(server, FARM, statements)
+
+
+def make_reader(server: DatabaseServer) -> None:
+    """Make the user who reads Buildbot's database, when the tables are there."""
+    run_statements(server, BUILDBOT, read_statements(server.scheme)["farm_demand"])
 
 
 def url_of(server: DatabaseServer, user: str) -> str:
