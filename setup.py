@@ -63,7 +63,7 @@ setup(
     extras_require={
         # The newest Buildbot is tried by `make newest-buildbot`; here it is pinned.
         "test": [
-            "boto3-stubs[ec2,s3,ssm]",
+            "boto3-stubs[ec2,iam,s3,ssm]",
             "buildbot==4.3.0",
             "buildbot-worker==4.3.0",
             "buildbot-www==4.3.0",

@@ -69,6 +69,14 @@ def make_reader(server: DatabaseServer) -> None:
     run_statements(server, BUILDBOT, read_statements(server.scheme)["farm_demand"])
 
 
+def drop_all(server: DatabaseServer) -> None:
+    """Forget the databases and the users."""
+    for name in (FARM, BUILDBOT):
+        server.drop_database(name)
+    for user in read_statements(server.scheme):
+        server.execute(f"DROP USER IF EXISTS {user}")
+
+
 def url_of(server: DatabaseServer, user: str) -> str:
     """Say how a user reaches its database."""
     url = sa.make_url(server.url(BUILDBOT if user == "farm_demand" else FARM))

@@ -14,11 +14,14 @@ HERE = {"aws:PrincipalTag/farmhand:farm": ("prod",), "aws:PrincipalAccount": ("1
 MACHINE = "arn:aws:ec2:us-east-1:123456789012:instance/i-1"
 SNAPSHOT = "arn:aws:ec2:us-east-1::snapshot/snap-1"
 ROLE = "arn:aws:iam::123456789012:role"
-EC2 = {"iam:PassedToService": ("ec2.amazonaws.com",)}
+EC2: dict[str, tuple[str, ...]] = {"iam:PassedToService": ("ec2.amazonaws.com",)}
 OF_FARM = "aws:ResourceTag/farmhand:farm"
-LAUNCHED = {"ec2:CreateAction": ("RunInstances",), "aws:TagKeys": ("farmhand:farm",)}
+LAUNCHED: dict[str, tuple[str, ...]] = {
+    "ec2:CreateAction": ("RunInstances",),
+    "aws:TagKeys": ("farmhand:farm",),
+}
 LAUNCHED |= {"aws:RequestTag/farmhand:farm": ("prod",)}
-MARKED = {"aws:RequestTag/farmhand:farm": ("prod",)}
+MARKED: dict[str, tuple[str, ...]] = {"aws:RequestTag/farmhand:farm": ("prod",)}
 MARKED |= {"aws:TagKeys": ("farmhand:farm", "farmhand:pruned-ami")}
 ANY_SERVICE = {"aws:ResourceAccount"}
 # EC2 asks for it at each spot launch, as others' policies show; AWS's reference leaves it out.
@@ -28,8 +31,7 @@ UNLISTED = {("ec2:RunInstances", "arn:aws:ec2:*:*:spot-instances-request/*")}
 def rows_of(action: str) -> list[Mapping[str, list[str]]]:
     """What AWS says of an action: for each kind of resource, which conditions count."""
     service, name = action.split(":")
-    rows: list[Mapping[str, list[str]]] = get_action_data(service, name)[service]
-    return rows
+    return [*get_action_data(service, name)[service]]
 
 
 def fits(arn_format: str, resource: str) -> bool:

@@ -38,8 +38,13 @@ def run_as(farm: Farm, policies: str, *args: str) -> Finished:
 
 def make_role(ec2: Ec2Server, name: str) -> None:
     """Make an instance profile, and the role in it, as the manual says."""
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    iam = boto3.client("iam", EAST, endpoint_url=ec2.url, **keys)
+    iam = boto3.client(
+        "iam",
+        EAST,
+        endpoint_url=ec2.url,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
     if name not in {each["RoleName"] for each in iam.list_roles()["Roles"]}:
         iam.create_role(RoleName=name, Path="/farmhand/test/", AssumeRolePolicyDocument="{}")
         iam.create_instance_profile(InstanceProfileName=name)
