@@ -69,7 +69,8 @@ def documented_flags(verb: str) -> set[str]:
         of_this_program = not marks and f"`{verb.split()[0]}`" in lead
         if of_this_program or any(mark in own for mark in marks):
             flags |= flags_in(text)
-    return flags - ({"--deadline"} if "Has no `--deadline`." in own else set())
+    missing = " ".join(re.findall(r"Has no (`[^.]*`)\.", own))
+    return flags - set(re.findall(r"`(-[\w-]+)`", missing))
 
 
 @pytest.mark.parametrize("verb", VERBS)
