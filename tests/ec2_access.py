@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 from moto.iam.models import iam_backends
 
@@ -18,9 +16,8 @@ from tests import ec2_moto
 from tests.ec2_query import Ec2Error, Reply, groups, list_param
 from tests.ec2_services import error_reply
 from tests.ec2_state import Call
-from tests.iam import Ask, Statement, find_grant, read_policy
+from tests.iam import Ask, find_grant, load_policies
 
-POLICIES = Path(__file__).parent.parent / "configs" / "iam"
 KEY = re.compile(r"Credential=(?P<key>[^/]+)/")
 ALL = "all"
 FARM_KEY = "aws:PrincipalTag/farmhand:farm"
@@ -43,13 +40,6 @@ NAMED_BY = {
 }
 MADE_BY_LAUNCH = ("instance", "volume", "network-interface", "spot-instances-request")
 Context = Mapping[str, Sequence[str]]
-
-
-@cache
-def load_policies() -> tuple[Statement, ...]:
-    """Read all policies that are shipped."""
-    paths = sorted(path for path in POLICIES.glob("*.json") if not path.stem.startswith("trust"))
-    return tuple(each for path in paths for each in read_policy(path.stem, path.read_text()))
 
 
 def refuse(call: Call, authorization: str) -> Reply | None:

@@ -1,4 +1,4 @@
-"""IAM as it decides about one request, for the policies that farmhand ships (pure).
+"""IAM as it decides about one request, for the policies that farmhand ships.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html.
 What our policies do not use is refused, so that nothing passes because it was not understood.
@@ -11,8 +11,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+POLICIES = Path(__file__).parent.parent / "configs" / "iam"
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 OPERATOR = re.compile(r"(?P<set>ForAllValues:)?StringEquals(?P<optional>IfExists)?")
 
@@ -55,6 +58,13 @@ class Grant:
     sid: str
     action: str
     resource: str
+
+
+@cache
+def load_policies() -> tuple[Statement, ...]:
+    """Read all policies that are shipped."""
+    paths = sorted(path for path in POLICIES.glob("*.json") if not path.stem.startswith("trust"))
+    return tuple(each for path in paths for each in read_policy(path.stem, path.read_text()))
 
 
 def read_policy(name: str, text: str) -> tuple[Statement, ...]:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import pytest
 from policy_sentry.querying.actions import get_action_data
 
-from tests.ec2_access import POLICIES, load_policies
-from tests.iam import Ask, Statement, find_grant, read_policy
+from tests.iam import POLICIES, Ask, Statement, find_grant, load_policies, read_policy
 
 HERE = {"aws:PrincipalTag/farmhand:farm": ("prod",), "aws:PrincipalAccount": ("123456789012",)}
 MACHINE = "arn:aws:ec2:us-east-1:123456789012:instance/i-1"

@@ -4,11 +4,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.ec2_access import load_policies
 from tests.ec2_client import make_client, make_s3_client, make_ssm_client
 from tests.ec2_control import Ec2Server
 from tests.farm import BUILD, REGIONS, TYPES, Farm
-from tests.iam import Grant
+from tests.iam import Grant, load_policies
 from tests.journal import minutes_ago
 from tests.processes import Finished
 from tests.sanities import DAYS, add_stopped, add_volume, age_findings
