@@ -29,6 +29,8 @@ DRIVERS = {
 }
 USABLE = {"sqlite", "sqlite+pysqlite", *DRIVERS.values()}
 CONNECT_TIMEOUT_S = 10
+# MariaDB's errors, PostgreSQL's state: this user may not do that to this table or database.
+DENIED = {1044, 1142, 1143, "42501"}
 POOL_RECYCLE_S = 300
 
 
@@ -216,6 +218,8 @@ def reaching(what: str, url: URL) -> Iterator[None]:
     except SQLAlchemyError as err:
         cause = err.orig if isinstance(err, DBAPIError) and err.orig is not None else err
         reason = re.sub(r"\s+", " ", str(cause)).strip() or type(cause).__name__
+        if DENIED & {getattr(cause, "sqlstate", None), *cause.args[:1]}:
+            reason += "; see docs/database-grants.md"
         raise Unavailable(f"{what} ({format_url(url)}): {reason}") from err
 
 

@@ -51,7 +51,10 @@ class BadControlError(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class Call:
-    """One call as it arrived; `status` is None while it runs, 0 if it was dropped."""
+    """One call as it arrived; `status` is None while it runs, 0 if it was dropped.
+
+    `grants` are what allows it: policy, statement, action and resource.
+    """
 
     action: str
     region: str
@@ -62,6 +65,7 @@ class Call:
     code: str | None = None
     throttled: bool = False
     service: str = "ec2"
+    grants: list[list[str]] = field(default_factory=list)
 
     @property
     def user_data(self) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from farmhand.errors import FarmError
-from watch_pending.aws_errors import THROTTLED, Meaning, read_meaning
+from watch_pending.aws_errors import THROTTLED, Meaning, explain_denial, read_meaning
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -134,10 +134,11 @@ def calling(action: str, region: str) -> Iterator[None]:
         said = err.response.get("Error", {})
         code = said.get("Code", "no code")
         status = err.response["ResponseMetadata"]["HTTPStatusCode"]
+        message = explain_denial(code, action, said.get("Message", f"HTTP {status}"))
         meaning = read_meaning(code, status)
         hint = f"; {WRONG_CLOCK}" if meaning is Meaning.WRONG_CLOCK else ""
         raise Ec2Error(
-            f"{region}: {action}: {code}: {said.get('Message', f'HTTP {status}')}{hint}",
+            f"{region}: {action}: {code}: {message}{hint}",
             meaning=meaning,
             code=code,
             unanswered=meaning is Meaning.AGAIN and code not in THROTTLED,

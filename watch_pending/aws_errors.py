@@ -3,6 +3,7 @@
 Source: EC2's list of error codes, and what peers of this tool met in production.
 """
 
+import re
 from enum import Enum, auto
 
 from watch_pending.models import Exhausted, Launch
@@ -45,9 +46,13 @@ PASSING = {
     "Unavailable",
     "RequestTimeout",
 }
+DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+DENIED_ACTION = re.compile(r"not authorized to perform: (\w+:\w+)")
+ENCODED = re.compile(r"[. ]*Encoded authorization failure message:.*", re.DOTALL)
+OTHER_SERVICES = {"GetParameters": "ssm", "PutObject": "s3"}
 ACCESS = {
+    *DENIED,
     "AuthFailure",
-    "UnauthorizedOperation",
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidClientTokenId",
@@ -94,6 +99,21 @@ def read_meaning(code: str, http_status: int = 400) -> Meaning:
         if code in codes:
             return meaning
     return Meaning.AGAIN if http_status >= 500 else Meaning.BAD_SETTINGS
+
+
+def explain_denial(code: str, action: str, message: str) -> str:
+    """Add to AWS's message which permission is missing, which may be another than the call's.
+
+    >>> explain_denial("AccessDenied", "PutObject", "Access Denied")
+    'Access Denied; this role lacks s3:PutObject, see docs/iam.md'
+    >>> explain_denial("InternalError", "PutObject", "Oh")
+    'Oh'
+    """
+    if code not in DENIED:
+        return message
+    named = DENIED_ACTION.search(message)
+    lacking = named[1] if named else f"{OTHER_SERVICES.get(action, 'ec2')}:{action}"
+    return f"{ENCODED.sub('', message)}; this role lacks {lacking}, see docs/iam.md"
 
 
 def learn(meaning: Meaning, launch: Launch, reason: str) -> Exhausted | None:

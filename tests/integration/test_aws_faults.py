@@ -55,9 +55,9 @@ def test_credentials_that_aws_does_not_take_end_in_4_and_a_line_that_says_so(
     farm.ec2.add_fault(action="*", code=code, status=status, message="not with these keys")
     done = farm.run()
     assert (done.code, done.out) == (4, "")
-    assert done.err.splitlines()[-1].endswith(
-        f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
-    )
+    said = f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
+    lacks = "; this role lacks ec2:DescribeInstances, see docs/iam.md"
+    assert done.err.splitlines()[-1].endswith(said + lacks * (code == "UnauthorizedOperation"))
     assert "Traceback" not in done.err
 
 
