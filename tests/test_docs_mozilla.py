@@ -1,4 +1,4 @@
-"""The page for those who come from Mozilla's tools has all that those had, and only what is here."""
+"""The page for those who come from Mozilla's tools has all that those had, and only what is."""
 
 import pytest
 import yaml

@@ -62,6 +62,8 @@ MASTERS = Kind(table="masters", word="master", key="nickname", fields=MASTER)
 class Edit:
     """Fields to change in the version of a row that was read, and why."""
 
+    kind: Kind
+    name: str
     fields: Row
     etag: str | None
     why: str | None = None
@@ -136,16 +138,16 @@ class Server:
             if name not in known:
                 raise BadInput(format_unknown(what, name, known))
 
-    def edit(self, kind: Kind, name: str, edit: Edit) -> None:
+    def write(self, edit: Edit) -> None:
         """Change fields of a row; raises Locked where somebody else did meanwhile."""
-        answer = self.ask(f"api/{kind.table}", name, edit=edit, byname=1)
+        answer = self.ask(f"api/{edit.kind.table}", edit.name, edit=edit, byname=1)
         if answer.status == requests.codes.precondition_failed:
             refusal = parse_row(answer, parse_json(answer), ("row",))
             now = parse_row(answer, refusal["row"], edit.fields)
-            raise Locked(format_conflict(name, edit.fields, now))
+            raise Locked(format_conflict(edit.name, edit.fields, now))
         if parse_answer(answer) != {"success": True}:
             raise not_ours(answer)
-        log.info("%s: set %s", name, dict(edit.fields))
+        log.info("%s: set %s", edit.name, dict(edit.fields))
 
     def preview_tac(self, name: str) -> tuple[str, Row | None]:
         """Read the tac a worker would get, and its master unless it is disabled; raises Refused."""

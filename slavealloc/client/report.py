@@ -183,9 +183,7 @@ def find_obstacles(worker: Row, master: Row) -> list[str]:
     return found
 
 
-def find_stranded(
-    master: Row, masters: Iterable[Row], workers: Iterable[Row]
-) -> Iterator[str]:
+def find_stranded(master: Row, masters: Iterable[Row], workers: Iterable[Row]) -> Iterator[str]:
     """Say which workers get no master once this one is disabled."""
     nickname = master["nickname"]
     others = [m for m in masters if m["enabled"] and m["masterid"] != master["masterid"]]

@@ -132,15 +132,6 @@ class State:
     note: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
-    """An edit, and of which row."""
-
-    kind: Kind
-    name: str
-    edit: Edit
-
-
 def lock_worker(run: Run, whom: Whom, slave: str, master: str) -> Result:
     """Send a worker to a master from its next start on; raises BadInput for unknown names."""
     name = parse_name(slave)
@@ -172,8 +163,8 @@ def _move_lock(
     fields = {"locked_masterid": target_id} if target_id != locked_id else {}
     document = {"slave": name, "locked_master": after, "previous_locked_master": before}
     line = report.format_lock(name, before, after, dry_run=run.dry_run)
-    change = Change(kind=WORKERS, name=name, edit=Edit(fields=fields, etag=etag))
-    return _apply(run, server, document, change, line)
+    edit = Edit(kind=WORKERS, name=name, fields=fields, etag=etag)
+    return _apply(run, server, document, edit, line)
 
 
 def set_enabled(run: Run, whom: Whom, slave: str, *, enabled: bool, note: str | None) -> Result:
@@ -211,12 +202,10 @@ def _set_state(run: Run, server: Server, kind: Kind, name: str, state: State) ->
         "notes": after,
         "previous_notes": before,
     }
-    said = report.format_enabled(
-        name, before=was_enabled, after=state.enabled, dry_run=run.dry_run
-    )
+    said = report.format_enabled(name, before=was_enabled, after=state.enabled, dry_run=run.dry_run)
     notes = report.format_notes(before, after, dry_run=run.dry_run)
-    change = Change(kind=kind, name=name, edit=Edit(fields=fields, etag=etag, why=state.note))
-    return _apply(run, server, document, change, f"{said}; {notes}")
+    edit = Edit(kind=kind, name=name, fields=fields, etag=etag, why=state.note)
+    return _apply(run, server, document, edit, f"{said}; {notes}")
 
 
 def set_notes(run: Run, whom: Whom, slave: str, note: str) -> Result:
@@ -226,24 +215,23 @@ def set_notes(run: Run, whom: Whom, slave: str, note: str) -> Result:
         worker, etag = server.find_version(WORKERS, name)
         before, after = worker["notes"] or None, note or None
         fields = {"notes": after} if after != before else {}
-        change = Change(kind=WORKERS, name=name, edit=Edit(fields=fields, etag=etag, why=note))
+        edit = Edit(kind=WORKERS, name=name, fields=fields, etag=etag, why=note)
         document = {"slave": name, "notes": after, "previous_notes": before}
         line = f"{name}: {report.format_notes(before, after, dry_run=run.dry_run)}"
-        return _apply(run, server, document, change, line)
+        return _apply(run, server, document, edit, line)
 
 
 def _apply(
-    run: Run, server: Server, document: Mapping[str, object], change: Change, line: str
+    run: Run, server: Server, document: Mapping[str, object], edit: Edit, line: str
 ) -> Result:
     """Change a row, if there is something to change and this is no dry run, and say so."""
-    fields = change.edit.fields
-    if fields and not run.dry_run:
-        server.edit(change.kind, change.name, change.edit)
+    if edit.fields and not run.dry_run:
+        server.write(edit)
     if run.json:
-        print_json({**document, "changed": bool(fields), "dry_run": run.dry_run})
+        print_json({**document, "changed": bool(edit.fields), "dry_run": run.dry_run})
     elif run.speaks:
         print_lines([line])
-    return Result(summary={"changed": len(fields)})
+    return Result(summary={"changed": len(edit.fields)})
 
 
 # Verbs that read

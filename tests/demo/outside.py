@@ -1,7 +1,7 @@
-"""`python -m tests.demo.outside [DIRECTORY]`: what a farm needs that is not farmhand, on this machine.
+"""`python -m tests.demo.outside [DIRECTORY]`: what a farm needs that is not farmhand.
 
-A Buildbot master with one builder, and a stand-in for EC2 whose instances boot as processes here.
-For a first farm by hand: docs/first-farm.md. All of it is gone when it ends.
+A Buildbot master with one builder, and a stand-in for EC2 whose instances boot as processes of
+this machine. For a first farm by hand: docs/first-farm.md. All of it is gone when it ends.
 """
 
 import argparse
