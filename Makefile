@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit lint integration soak bench newest-buildbot services clean
+.PHONY: help demo test check unit lint integration soak bench faults schema newest-buildbot services clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -41,6 +41,12 @@ soak: services ## the same tests with large numbers; takes long
 
 bench: services $(VENV)-peers/installed ## measure against the naive way, side by side; prints a table
 	@$(BIN)/python -m benchmarks
+
+faults: $(VENV)/installed ## write docs/faults.md from the marks above the tests
+	@$(BIN)/python -m tests.faults
+
+schema: $(VENV)/installed ## write what editors are told of farmhand.yml, after a key or its row in the manual changed
+	@$(BIN)/python -m tests.schema_files
 
 newest-buildbot: $(VENV)/installed ## the Buildbot tests against the newest release instead of the pinned one
 	$(PYTHON) -m venv $(VENV)-newest

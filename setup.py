@@ -33,7 +33,7 @@ setup(
         ]
     ),
     package_data={
-        "farmhand": ["py.typed"],
+        "farmhand": ["keys.json", "py.typed"],
         "runner": ["py.typed"],
         "scanner": ["py.typed"],
         "slavealloc": ["py.typed", "tacs/*.j2", "ui/static/*", "ui/templates/*.html"],
@@ -69,6 +69,7 @@ setup(
             "buildbot-www==4.3.0",
             "cryptography",
             "hypothesis>=6.150",
+            "jsonschema>=4.26",
             "mercurial>=7",
             "moto[ec2,s3,server,ssm]==5.2.5",
             "mypy==2.4.*",
@@ -79,6 +80,7 @@ setup(
             "pytest-xdist>=3.8",
             "ruff==0.17.*",
             "schemathesis>=4",
+            "types-jsonschema",
             "types-PyMySQL",
             "types-PyYAML",
             "types-requests",

@@ -54,11 +54,32 @@ def show(run: Run, secrets: Path | None) -> Result:
     return show_config(run, secrets)
 
 
+@farm_command(config, "schema", command="farmhand config", changes=False)
+def schema(run: Run) -> Result:
+    """Print the JSON Schema of farmhand.yml, for editors.
+
+    \b
+    Keep it beside the file, whose first line names it:
+      farmhand config schema > farmhand.schema.json
+      # yaml-language-server: $schema=farmhand.schema.json
+    """
+    from farmhand.config_schema import make_schema
+    from farmhand.output import print_json
+
+    print_json(make_schema())
+    return Result()
+
+
 @farm_command(main, "status", command="farmhand", changes=False)
 @secrets_option
 def status(run: Run, secrets: Path | None) -> Result:
-    """Show when each command last ran and last succeeded, and whose farm this is."""
-    from farmhand.admin import show_status
+    """Show how the cron jobs do: last success, what is late, who is at work, who holds a lock.
+
+    And whose farm this is, whether its database and this release go together, and which hosts ran
+    something of late. Exit codes: 0 shown, also when something is late; 2 bad configuration, or a
+    database that does not fit; 4 the database did not answer.
+    """
+    from farmhand.status import show_status
 
     return show_status(run, secrets)
 

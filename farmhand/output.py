@@ -13,6 +13,12 @@ from farmhand.logs import one_line
 WIDEST = 10_000
 
 
+class Alarm(str):
+    """A table's cell that somebody must look at; red on a terminal."""
+
+    __slots__ = ()
+
+
 def format_time(time: datetime) -> str:
     """Format a time as all JSON of ours has it.
 
@@ -51,7 +57,12 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str
         number = all(isinstance(row[index], int) for row in rows)
         table.add_column(title, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(one_line(str(cell))) for cell in row))
+        table.add_row(
+            *(
+                Text(one_line(str(cell)), "bold red" if isinstance(cell, Alarm) else "")
+                for cell in row
+            )
+        )
     with console.capture() as drawn:
         console.print(table)
     _say(drawn.get().rstrip("\n"))

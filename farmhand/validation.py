@@ -18,6 +18,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -108,7 +109,11 @@ def _check_file(path: Path, info: ValidationInfo) -> Path:
 
 NotBool = BeforeValidator(_refuse_bool)
 """Put into a number's Annotated: YAML's `yes` is no 1."""
-SecretUrl = Annotated[SecretStr, AfterValidator(_check_url)]
+SecretUrl = Annotated[
+    SecretStr,
+    AfterValidator(_check_url),
+    WithJsonSchema({"type": "string", "pattern": rf"^{URL.pattern}$", "writeOnly": True}),
+]
 """An SQLAlchemy URL, by its shape; hidden in repr, read by `get_secret_value()`."""
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
 

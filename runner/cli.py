@@ -68,7 +68,7 @@ def worker(run: Run) -> Result:
     from runner.load import find_file, load_worker
     from runner.metadata import find_metadata
     from runner.processes import die_with_parent
-    from runner.worker import run_worker
+    from runner.worker.life import run_worker
 
     if "RUNNER_CONFIG_CMD" in run.environ:
         die_with_parent()

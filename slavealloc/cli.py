@@ -72,7 +72,7 @@ def dbinit(run: Run, settings: Settings, force: bool, dump: Path | None) -> Resu
     return init_database(run, settings, dump, force=force)
 
 
-@farm_command(main, "dbdump", command="slavealloc", changes=False)
+@farm_command(main, "dbdump", command="slavealloc", changes=True)
 @database_option
 @click.argument("file", required=False, type=path)
 def dbdump(run: Run, settings: Settings, file: Path | None) -> Result:

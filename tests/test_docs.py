@@ -38,7 +38,7 @@ def watch_pending_section(heading: str) -> str:
 
 
 def test_every_code_of_check_is_documented_and_no_other() -> None:
-    modules = (ROOT / "watch_pending").glob("check*.py")
+    modules = (ROOT / "watch_pending/check").glob("*.py")
     source = "".join(path.read_text("utf-8") for path in modules)
     codes = set(re.findall(r'code="(\w+)"', source))
     assert set(first_words(watch_pending_section("check --json"))) == codes
@@ -170,7 +170,8 @@ def originals_example(tmp_path: Path) -> config.WatchPending:
 def test_every_example_is_of_a_kind_that_a_test_loads(
     originals_example: config.WatchPending,
 ) -> None:
-    kinds = {"farmhand.yml", "watch_pending.cfg", "aws-secrets.json.example"}
+    kinds = {"farmhand.yml", "farmhand.schema.json"}
+    kinds |= {"watch_pending.cfg", "aws-secrets.json.example"}
     kinds |= set(originals_example.instance_types)
     kinds |= {"workers.csv", "masters.csv", "passwords.csv", "machine-requirements.txt"}
     kinds |= {"runner.cfg", "README", "halt.sh", *(task.path.name for task in example_tasks())}

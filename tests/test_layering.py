@@ -145,8 +145,11 @@ def test_the_modules_that_decide_are_pure() -> None:
     rounds = ("config", "environ", "policy", "protocol", "settings")
     assert {f"runner/{name}.py" for name in rounds} <= found
     assert {f"runner/chores/{name}.py" for name in ("config", "kinds", "vcs")} <= found
-    scans = ("blame", "classify", "config", "dispatch", "models", "rescue", "settle", "values")
-    assert {f"scanner/{name}.py" for name in (*scans, "wire")} <= found
+    scans = ("blame", "classify", "config", "dispatch", "models", "rescue", "settle")
+    answers = ("transport/values", "transport/wire", "transport/xmlrpc")
+    assert {f"scanner/{name}.py" for name in (*scans, *answers)} <= found
+    lives = ("decide", "outcome", "twistd_log")
+    assert {f"runner/worker/{name}.py" for name in lives} <= found
 
 
 def test_a_pure_module_imports_nothing_that_touches_the_world() -> None:
@@ -239,8 +242,12 @@ def f(connection, sa):
 # Sizes
 
 
+# A migration is a list of tables, as long as they are.
+
+
 def test_no_file_is_too_long() -> None:
-    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    paths = [path for path in MODULES if not path.is_relative_to(MIGRATIONS)]
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in paths}
     assert {name: n for name, n in lengths.items() if n > MOST_LINES} == {}
 
 
@@ -254,7 +261,6 @@ def test_no_function_is_too_long() -> None:
         lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
         return {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES}
 
-    # A migration is a list of tables.
     assert offenders((p for p in MODULES if not p.is_relative_to(MIGRATIONS)), too_long) == {}
 
 

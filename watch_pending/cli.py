@@ -201,7 +201,7 @@ def check(
       watch-pending check --json
       watch-pending check --days 90 "Linux x86-64 try build"
     """
-    from watch_pending.check import Asked, check_settings
+    from watch_pending.check.run import Asked, check_settings
 
     return check_settings(run, secrets, regions, Asked(builders=builders, days=days))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.chores.builds import BuildDirectory, Room, show
 from runner.remove import finish_trash, open_directory, remove
-from runner.worker_process import find_worker
+from runner.worker.process import find_worker
 
 log = logging.getLogger("runner.chore")
 

@@ -13,10 +13,10 @@ from typing import Any
 from farmhand.command import Result, Run
 from farmhand.errors import FarmError
 from farmhand.output import print_json, print_lines, print_text
-from scanner.errors import FileMissing, NothingMore
 from scanner.models import QueueStatus
 from scanner.settings import Settings
-from scanner.transport import LOG_NAME, MOST_LOG_BYTES, Limits, Transport, run_calls
+from scanner.transport.calls import LOG_NAME, MOST_LOG_BYTES, Limits, Transport, run_calls
+from scanner.transport.errors import FileMissing, NothingMore
 from scanner.verbs.builds import read_build
 
 log = logging.getLogger("scanner")

@@ -72,6 +72,10 @@ def test_a_line_has_a_utc_stamp_a_level_and_a_name(capsys: pytest.CaptureFixture
     assert re.fullmatch(line, capsys.readouterr().err)
 
 
+@pytest.mark.fault(
+    "a builder's name has line ends or terminal codes",
+    "the log line stays one line; they are shown escaped",
+)
 @pytest.mark.parametrize(
     ("name", "logged"),
     [
@@ -98,6 +102,9 @@ def test_a_traceback_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None
     assert "a bug\nTraceback (most recent call last):\n" in capsys.readouterr().err
 
 
+@pytest.mark.fault(
+    "a name that is not UTF-8 is logged", "it is shown escaped; the log file stays readable"
+)
 def test_a_log_file_takes_what_is_no_utf8(tmp_path: Path) -> None:
     set_up(verbosity=0, logfile=tmp_path / "log", syslog=None)
     log.warning("builder %s", "\udcff")
@@ -112,12 +119,16 @@ def test_a_log_file_grows_from_run_to_run(tmp_path: Path) -> None:
     assert len((tmp_path / "log").read_text().splitlines()) == 2
 
 
+@pytest.mark.fault("the log file of -l is {id}", "exit 2, a line that names it")
 @pytest.mark.parametrize("name", ["", "missing/log"], ids=["a directory", "in no directory"])
 def test_a_log_file_is_refused_that_is(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput, match=f"log {tmp_path}"):
         set_up(verbosity=0, logfile=tmp_path / name, syslog=None)
 
 
+@pytest.mark.fault(
+    "the syslog of --syslog can't be reached: {address}", "exit 2, a line that names it"
+)
 @pytest.mark.parametrize("address", ["/no/such/socket", "127.0.0.1:syslog"])
 def test_a_syslog_is_refused_that_cannot_be_reached(address: str) -> None:
     with pytest.raises(BadInput, match=f"log {address}"):

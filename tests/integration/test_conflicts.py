@@ -35,6 +35,9 @@ def owners(engine: sa.Engine) -> list[str]:
         return sorted(connection.scalars(sa.select(leases.c.owner)))
 
 
+@pytest.mark.fault(
+    "two transactions deadlock", "the one that the database gave up is tried again; both are done"
+)
 @pytest.mark.parametrize("kind", ["mariadb", "postgresql"], indirect=True)
 def test_a_deadlock_s_loser_tries_again(engine: sa.Engine) -> None:
     both_hold_one = threading.Barrier(2)
@@ -57,6 +60,9 @@ def test_a_deadlock_s_loser_tries_again(engine: sa.Engine) -> None:
     assert {frozenset(each) for each in owners(engine)} == {frozenset("ab")}
 
 
+@pytest.mark.fault(
+    "SQLite stays busy", "the transaction is tried a few times, then the error is told"
+)
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 def test_sqlite_that_stays_busy_is_tried_a_few_times(engine: sa.Engine, database_url: str) -> None:
     tries: list[int] = []
@@ -77,6 +83,7 @@ def test_sqlite_that_stays_busy_is_tried_a_few_times(engine: sa.Engine, database
     assert is_conflict(err.value)
 
 
+@pytest.mark.fault("a statement fails for another reason than a conflict", "it is tried once")
 def test_another_failure_is_not_tried_again(engine: sa.Engine) -> None:
     tries: list[int] = []
 

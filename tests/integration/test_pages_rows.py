@@ -104,6 +104,7 @@ def test_history_tells_of_edits_and_of_masters(site: PagesOfFarm, page: Page) ->
     expect(history).to_contain_text(re.compile(r"disabled\s*notes: none → bug 1234: no disk"))
 
 
+@pytest.mark.fault("the browser runs no scripts", "everything works all the same")
 def test_all_works_without_script(site: PagesOfFarm, chromium: Browser) -> None:
     with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -117,6 +118,10 @@ def test_all_works_without_script(site: PagesOfFarm, chromium: Browser) -> None:
         assert field(page, "notes") == "none"
 
 
+@pytest.mark.fault(
+    "two people edit one worker on the page",
+    "the second sees both versions side by side and chooses; nothing is overwritten",
+)
 def test_two_edits_of_one_worker_are_put_side_by_side(
     site: PagesOfFarm, watched: tuple[Page, Watch]
 ) -> None:
@@ -160,6 +165,10 @@ def test_an_edit_that_nobody_touched_is_kept_beside_theirs(
     assert field(page, "basedir") == "/theirs"
 
 
+@pytest.mark.fault(
+    "a value on the page can't be saved",
+    "Not saved, with the reason; what was typed is still there",
+)
 def test_what_can_t_be_saved_is_shown_again_as_it_was(
     site: PagesOfFarm, watched: tuple[Page, Watch]
 ) -> None:
