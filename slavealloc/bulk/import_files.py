@@ -26,6 +26,8 @@ from slavealloc.bulk.importing import (
     parse_masters,
 )
 
+MOST_BYTES = 2**26  # some 500,000 workers
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Paths:
@@ -68,9 +70,12 @@ def read_files(paths: Paths) -> Files:
 
 def _read(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as err:
         raise BadInput(f"{path}: {err.strerror}") from err
+    if len(raw) > MOST_BYTES:
+        raise BadInput(f"{path}: is larger than {MOST_BYTES:,} bytes")
     return decode(raw, str(path))
 
 

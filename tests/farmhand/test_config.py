@@ -39,8 +39,9 @@ def test_data_is_found() -> None:
 
 
 @pytest.mark.fault(
-    "a mistake in farmhand.yml: each file of tests/data/bad",
-    "one line: file, line, key, what was expected and the nearest name",
+    "a mistake in farmhand.yml: {id}",
+    "exit 2, one line: file, line, key, what was expected and the nearest name",
+    files="tests/data/bad/*.yml",
 )
 @pytest.mark.parametrize("path", sorted(DATA.glob("bad/*.yml")), ids=lambda path: path.stem)
 def test_a_bad_file_says_in_one_line_what_is_wrong_and_where(path: Path) -> None:
