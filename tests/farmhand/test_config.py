@@ -117,7 +117,7 @@ def test_secrets_are_merged_into_the_file(tmp_path: Path) -> None:
     assert settings.section(WatchPending).scheduler_db.get_secret_value() == URL
 
 
-@pytest.mark.fault("others can read the secrets: mode {mode}", "refused, with the chmod to run")
+@pytest.mark.fault("others can read the secrets: mode {mode:o}", "refused, with the chmod to run")
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o666])
 def test_secrets_that_others_can_read_are_refused(tmp_path: Path, mode: int) -> None:
     secrets = write(tmp_path / "secrets.yml", "farm: x", mode)
