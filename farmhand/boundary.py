@@ -117,7 +117,7 @@ def _report_end(
 
 
 def _set_signals(deadline_s: float) -> None:
-    """Let SIGTERM unwind like an exit, and the clock end what has ignored its deadline."""
+    """Let SIGTERM and SIGHUP unwind like an exit, and the clock end what has ignored its deadline."""
 
     def terminate(_signal: int, _frame: object) -> NoReturn:
         raise SystemExit(128 + signal.SIGTERM)
@@ -128,6 +128,8 @@ def _set_signals(deadline_s: float) -> None:
         )
 
     signal.signal(signal.SIGTERM, terminate)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, terminate)  # the terminal, or the line to it, is gone
     signal.signal(signal.SIGALRM, give_up)
     if math.isfinite(deadline_s):
         # Again and again: Python only prints what is raised inside a destructor.
