@@ -117,7 +117,7 @@ def _report_end(
 
 
 def _set_signals(deadline_s: float) -> None:
-    """Let SIGTERM and SIGHUP unwind like an exit, and the clock end what has ignored its deadline."""
+    """Let SIGTERM and SIGHUP unwind like an exit; the clock ends what ignored its deadline."""
 
     def terminate(_signal: int, _frame: object) -> NoReturn:
         raise SystemExit(128 + signal.SIGTERM)
