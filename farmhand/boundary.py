@@ -31,7 +31,6 @@ def execute(
     options: dict[str, Any],
 ) -> int:
     """Run a verb inside the one boundary where errors become an exit code."""
-    _open_standard_streams()
     log = logging.getLogger(command)
     run = Run(
         command=command,
@@ -49,8 +48,7 @@ def execute(
     )
     result = Result(exit_code=ExitCode.BUG)
     metrics_textfile = run.metrics_textfile
-    # Looking for garbage in what imports leave behind would be a tenth of a short run.
-    gc.set_threshold(GC_THRESHOLD)
+    _prepare_process()
     try:
         logs.set_up(verbosity=run.verbosity, logfile=common["logfile"], syslog=common["syslog"])
         log.info("start version=%s verb=%s dry_run=%s", __version__, verb, run.dry_run)
@@ -76,8 +74,10 @@ def execute(
     return int(result.exit_code)
 
 
-def _open_standard_streams() -> None:
+def _prepare_process() -> None:
     """Open what the caller has closed: else the next file would be stdout to whom we start."""
+    # Looking for garbage in what imports leave behind would be a tenth of a short run.
+    gc.set_threshold(GC_THRESHOLD)
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
@@ -117,7 +117,7 @@ def _report_end(
 
 
 def _set_signals(deadline_s: float) -> None:
-    """Let SIGTERM unwind like an exit, and the clock end what has ignored its deadline."""
+    """Let SIGTERM and SIGHUP unwind like an exit; the clock ends what ignored its deadline."""
 
     def terminate(_signal: int, _frame: object) -> NoReturn:
         raise SystemExit(128 + signal.SIGTERM)
@@ -128,6 +128,8 @@ def _set_signals(deadline_s: float) -> None:
         )
 
     signal.signal(signal.SIGTERM, terminate)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, terminate)  # the terminal, or the line to it, is gone
     signal.signal(signal.SIGALRM, give_up)
     if math.isfinite(deadline_s):
         # Again and again: Python only prints what is raised inside a destructor.

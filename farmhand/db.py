@@ -1,7 +1,7 @@
 """Engines, the database's clock, claims, and the farm database, opened."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.functions import FunctionElement
 
 from farmhand.errors import BadInput, FarmError, Unavailable
-from farmhand.pool import spare_round_trips
+from farmhand.pool import refuse_bad_options, spare_round_trips
 from farmhand.state import find_state_directory
 from farmhand.tables import launches, metadata, records
 from farmhand.tables.base import UtcDateTime
@@ -141,24 +141,10 @@ def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engin
         pool_reset_on_return=None,
     )
     spare_round_trips(engine)
-    _check_options(engine)
+    refuse_bad_options(engine)
     if read_only:
         sa.event.listen(engine, "begin", _set_read_only)
     return engine
-
-
-def _check_options(engine: Engine) -> None:
-    """Refuse what the URL asks for and PyMySQL does not know, or can't read, as a CA's file."""
-
-    @sa.event.listens_for(engine, "do_connect")
-    def _connect(
-        dialect: Dialect, _record: object, args: Sequence[Any], options: dict[str, Any]
-    ) -> Any:
-        try:
-            return dialect.connect(*args, **options)
-        except (TypeError, ValueError, OSError) as err:
-            names = ", ".join(engine.url.query)
-            raise BadInput(f"one of the database URL's options ({names}) can't be: {err}") from err
 
 
 def _set_read_only(connection: Connection) -> None:

@@ -1,12 +1,15 @@
-"""What a database's connection does between two transactions: as few round trips as are safe."""
+"""A database's connections: options that can't be, and no needless round trip between two uses."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from farmhand.errors import BadInput
 
 IDLE_S = 0.5
 IN_TRANSACTION = 1  # a bit of MySQL's server status
@@ -37,3 +40,17 @@ def spare_round_trips(engine: Engine) -> None:
         # PyMySQL asks the server even when nothing is open; other drivers know.
         if getattr(connection, "server_status", IN_TRANSACTION) & IN_TRANSACTION:
             connection.rollback()
+
+
+def refuse_bad_options(engine: Engine) -> None:
+    """Refuse what the URL asks for and PyMySQL does not know, or can't read, as a CA's file."""
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(
+        dialect: Dialect, _record: object, args: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        try:
+            return dialect.connect(*args, **options)
+        except (TypeError, ValueError, OSError) as err:
+            names = ", ".join(engine.url.query)
+            raise BadInput(f"one of the database URL's options ({names}) can't be: {err}") from err

@@ -20,6 +20,9 @@ FILE = "runner.json"
 ROUNDS_KEPT = 10
 
 
+SHOWN = {"number", "started_at", "seconds", "result", "reason"}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskRecord:
     """One task of a round; `connected_s` is what the worker's said that its connection took."""
@@ -146,19 +149,26 @@ def open_record(state_directory: Path, directory: Path) -> Record:
     totals = read_totals(before.get("totals"), now())
     record = Record(path=path, directory=str(directory), totals=totals)
     if before:
-        rounds = before.get("rounds")
-        record.rounds = rounds if isinstance(rounds, list) else []
+        record.rounds = before["rounds"]
         halted = before.get("last_halt_at")
         record.last_halt_at = halted if isinstance(halted, str) else None
     return record
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """Read the file; None where there is none, or it is no record."""
+    """Read the file; None where there is none, or it is no record. What is no round is left out."""
     with suppress(OSError, ValueError):
         document = json.loads(path.read_text("utf-8"))
-        return document if isinstance(document, dict) else None
+        if isinstance(document, dict):
+            rounds = document.get("rounds")
+            found = filter(_is_round, rounds if isinstance(rounds, list) else [])
+            return {**document, "rounds": list(found)}
     return None
+
+
+def _is_round(each: Any) -> bool:
+    known = isinstance(each, dict) and each.keys() >= SHOWN
+    return known and isinstance(each["seconds"], int | float)
 
 
 def seconds_since(stamp: str | None) -> float | None:

@@ -79,7 +79,8 @@ def process_as_before() -> Iterator[None]:
     """Commands set up logging and signals for the whole process."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    signals = [(number, signal.getsignal(number)) for number in (signal.SIGTERM, signal.SIGALRM)]
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    signals = [(number, signal.getsignal(number)) for number in numbers]
     yield
     for handler in set(root.handlers) - set(handlers):
         handler.close()

@@ -2,7 +2,8 @@
 
 Nothing is imported and nothing run. Above a parametrized test each row is a fault of its own where
 the name says so: `{code}` stands for the argument of that name, `{id}` for the row's id. For a
-test that goes through a table itself, `each=TABLE` names it and `{id}` is the table's key.
+test that goes through a table itself, `each=TABLE` names it and `{id}` is the table's key; with
+`files="tests/data/bad/*.yml"` it is a file's name.
 """
 
 import ast
@@ -13,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MARK = "pytest.mark.fault"
-ASSERTING = ("assert_", "check_", "expect", "read_until")
+ASSERTING = ("assert_", "attack", "check_", "expect", "read_until")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +80,11 @@ def _rows(
     """Say what a mark's text may name: once for each row, or once if it names nothing."""
     named = {keyword.arg: keyword.value for keyword in call.keywords}
     if each := named.get("each"):
-        yield from ({"id": key} for key in _read_keys(each, tree))
+        for key in _read_keys(each, tree):
+            yield {"id": key}
+    elif files := named.get("files"):
+        for path in sorted(ROOT.glob(str(_literal(files)))):
+            yield {"id": path.stem.replace("_", " ")}
     elif "{" in ast.unparse(call.args[0]):
         for other in decorators:
             if ast.unparse(other.func) == "pytest.mark.parametrize":

@@ -23,7 +23,7 @@ def run_here(main: click.Command, args: Sequence[str], environ: Mapping[str, str
 @contextmanager
 def _handlers_kept() -> Iterator[None]:
     """Put back what a command sets for its whole process."""
-    numbers = (signal.SIGTERM, signal.SIGALRM)
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     signals = [signal.getsignal(number) for number in numbers]
     timer = signal.getitimer(signal.ITIMER_REAL)
     root = logging.getLogger()

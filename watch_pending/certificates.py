@@ -46,9 +46,12 @@ class CertificateServer:
         except requests.RequestException as err:
             self.away = True
             raise Unavailable(f"{name}: {err}") from err
-        if response.status_code != requests.codes.ok or not response.text.strip():
+        text = response.text
+        if response.status_code != requests.codes.ok or not text.strip():
             raise Unavailable(f"{name}: no certificate for {host}: HTTP {response.status_code}")
-        return response.text
+        if text.lstrip().startswith("<"):  # it would be kept for ever
+            raise Unavailable(f"{name}: no certificate for {host}, but a page")
+        return text
 
 
 def make_finder(directory: Path, server: CertificateServer) -> Callable[[str], str]:

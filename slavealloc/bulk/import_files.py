@@ -28,6 +28,7 @@ from slavealloc.bulk.importing import (
     parse_masters,
 )
 
+MOST_BYTES = 2**26  # some 500,000 workers
 OPTIONS: Mapping[str, Form] = {
     "slave_data": WORKERS,
     "master_data": MASTERS,
@@ -91,9 +92,12 @@ def check_file(path: Path) -> None:
 
 def _read(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as err:
         raise BadInput(f"{path}: {err.strerror}") from err
+    if len(raw) > MOST_BYTES:
+        raise BadInput(f"{path}: is larger than {MOST_BYTES:,} bytes")
     return decode(raw, str(path))
 
 

@@ -170,13 +170,35 @@ def test_syslog_without_an_address_is_this_hosts_and_takes_no_other_option_for_o
     assert ran.exit_code == ExitCode.OK or "log /dev/log" in ran.stderr
 
 
-@pytest.mark.fault("SIGTERM to a command", "exit 143")
-def test_sigterm_ends_a_run_like_an_exit() -> None:
+@pytest.mark.fault(
+    "a command gets {id}", "it ends as by an exit, with its record written: exit 143"
+)
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+        pytest.param(signal.SIGHUP, id="SIGHUP, since its terminal is gone"),
+    ],
+)
+def test_sigterm_and_hangup_end_a_run_like_an_exit(number: signal.Signals) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     def verb(_run: Run) -> Result:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
         return Result()
 
     assert call(verb).exit_code == 143
+
+
+@pytest.mark.fault("SIGHUP to a command under nohup", "it goes on")
+def test_who_is_to_ignore_a_hangup_goes_on() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def verb(_run: Run) -> Result:
+        signal.raise_signal(signal.SIGHUP)
+        return Result()
+
+    assert call(verb).exit_code == 0
 
 
 @pytest.mark.fault(

@@ -39,8 +39,9 @@ def test_data_is_found() -> None:
 
 
 @pytest.mark.fault(
-    "a mistake in farmhand.yml: each file of tests/data/bad",
-    "one line: file, line, key, what was expected and the nearest name",
+    "a mistake in farmhand.yml: {id}",
+    "exit 2, one line: file, line, key, what was expected and the nearest name",
+    files="tests/data/bad/*.yml",
 )
 @pytest.mark.parametrize("path", sorted(DATA.glob("bad/*.yml")), ids=lambda path: path.stem)
 def test_a_bad_file_says_in_one_line_what_is_wrong_and_where(path: Path) -> None:
@@ -116,7 +117,7 @@ def test_secrets_are_merged_into_the_file(tmp_path: Path) -> None:
     assert settings.section(WatchPending).scheduler_db.get_secret_value() == URL
 
 
-@pytest.mark.fault("others can read the secrets: mode {mode}", "refused, with the chmod to run")
+@pytest.mark.fault("others can read the secrets: mode {mode:o}", "refused, with the chmod to run")
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o666])
 def test_secrets_that_others_can_read_are_refused(tmp_path: Path, mode: int) -> None:
     secrets = write(tmp_path / "secrets.yml", "farm: x", mode)

@@ -74,6 +74,7 @@ def test_a_locked_worker_goes_to_its_master_and_nowhere_else(allocator: Allocato
     )
 
 
+@pytest.mark.fault("a worker that nobody knows asks for its tac", "404 in plain text")
 @only_sqlite
 def test_an_unknown_worker_is_404_in_plain_text(allocator: Allocator) -> None:
     reply = allocator.gettac("nobody")

@@ -60,6 +60,10 @@ def cuts_of(farm: Farm, *args: str) -> dict[str, str]:
 # 1. capacity
 
 
+@pytest.mark.fault(
+    "a choice had no capacity in an earlier run",
+    "the next runs pass it over until its back-off is over; then one machine tries",
+)
 def test_no_capacity_is_tried_once_skipped_by_the_next_run_and_tried_again_by_one(
     farm: Farm,
 ) -> None:
@@ -168,6 +172,7 @@ def test_a_dry_run_remembers_nothing_and_forgets_nothing(farm: Farm) -> None:
     assert rows(farm) == before
 
 
+@pytest.mark.fault("two hosts are refused at the same moment", "it counts as one failure")
 def test_two_hosts_that_are_refused_at_once_count_once(
     farm: Farm, request: pytest.FixtureRequest
 ) -> None:
@@ -235,6 +240,10 @@ def stopped(farm: Farm, request: pytest.FixtureRequest) -> Farm:
     return farm
 
 
+@pytest.mark.fault(
+    "AWS refused an instance type's settings in an earlier run",
+    "the type launches nothing and each run says since when it is stopped; exit 0",
+)
 @pytest.mark.parametrize(
     "stopped",
     [("InvalidParameterValue", 400), ("UnauthorizedOperation", 403)],

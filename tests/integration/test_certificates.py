@@ -111,11 +111,17 @@ def test_a_host_that_has_no_certificate_is_not_launched(
 
 
 @pytest.mark.fault(
-    "the certificate server's answer is empty",
+    "instead of a certificate, its server sends: {id}",
     "it is no certificate: nothing is kept or launched; exit 3",
 )
-def test_an_empty_answer_is_no_certificate(old: OldFarm, getcert: GetcertServer) -> None:
-    getcert.certificates[HOST] = "\n"
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param("\n", id="nothing"), pytest.param(" <html>Try later</html>", id="a page")],
+)
+def test_what_is_no_certificate_is_not_kept(
+    old: OldFarm, getcert: GetcertServer, text: str
+) -> None:
+    getcert.certificates[HOST] = text
     assert_failed(old, f"no certificate for {HOST}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from farmhand.upgrades import upgrade
 from tests import scheduler_schemas
 from tests.farm import Farm, Finished
 from tests.proxies import silent_listener, slow_proxy
@@ -257,6 +258,34 @@ def test_farm_database_that_can_not_be_written(quick: Farm) -> None:
     path.chmod(0o400)
     ended = run(quick, prefix=_weaker())
     assert_clear(quick, ended, UNAVAILABLE, "farm database", "readonly")
+
+
+@pytest.mark.fault(
+    "the farm database on MariaDB can't be written: {id}",
+    "exit 4, one line with MariaDB's words; nothing is launched",
+)
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        pytest.param("SELECT", "command denied to user", id="its user may only read"),
+        pytest.param("ALL", "--read-only option", id="the server is read-only"),
+    ],
+)
+def test_farm_database_that_mariadb_does_not_let_us_write(
+    farm: Farm, mariadb: DatabaseServer, rights: str, said: str
+) -> None:
+    farm.add_pending()
+    farm.settings["database"] = mariadb.create_database("unwritten").replace("root@", "weak@")
+    engine = mariadb.engine("unwritten")
+    upgrade(engine)
+    mariadb.execute("CREATE OR REPLACE USER weak@'127.0.0.1'")
+    mariadb.execute(f"GRANT {rights} ON unwritten.* TO weak@'127.0.0.1'")
+    mariadb.execute(f"SET GLOBAL read_only = {int(rights == 'ALL')}")
+    try:
+        assert_clear(farm, run(farm), UNAVAILABLE, "farm database", said)
+    finally:
+        mariadb.execute("SET GLOBAL read_only = 0")
+        mariadb.drop_database("unwritten")
 
 
 @pytest.mark.fault(

@@ -24,12 +24,17 @@ ODD_NAMES = {
 ALIKE = {"Linux build": 1, "linux build": 2, "Linux build ": 3, "Linux  build": 4, "Línux build": 5}
 
 
+@pytest.mark.fault(
+    "builder names with newlines, emoji, quotes or terminal codes",
+    "they are counted and shown whole",
+)
 def test_odd_names_are_counted_and_come_back_whole(scheduler: SchedulerDatabase) -> None:
     for name, requests in ODD_NAMES.items():
         scheduler.add(name, requests)
     assert scheduler.pending() == ODD_NAMES
 
 
+@pytest.mark.fault("a builder name of 10,000 characters", "it is counted and shown whole")
 def test_a_name_of_10_kb_comes_back_whole(scheduler: SchedulerDatabase) -> None:
     # Before 0.9 the column holds 256 characters, which all but SQLite insist on.
     room = 10_000 if scheduler.shape == "C" or "sqlite" in scheduler.url else 250
@@ -39,6 +44,9 @@ def test_a_name_of_10_kb_comes_back_whole(scheduler: SchedulerDatabase) -> None:
     assert scheduler.pending() == {longest: 2, longest[:-1]: 1}
 
 
+@pytest.mark.fault(
+    "builder names that differ in case, spaces or accents only", "they are counted apart"
+)
 def test_names_that_look_alike_are_kept_apart(scheduler: SchedulerDatabase) -> None:
     for name, requests in ALIKE.items():
         scheduler.add(name, requests)
@@ -72,6 +80,10 @@ def test_two_names_in_one_quick_group_are_counted_apart(scheduler: SchedulerData
     assert scheduler.pending() == {first: 2, second: 3, "Linux build": 4}
 
 
+@pytest.mark.fault(
+    "a builder name that is not UTF-8, in SQLite",
+    "what is no text is replaced and the request counted",
+)
 @pytest.mark.parametrize("kind", ["sqlite"])
 @pytest.mark.parametrize("stored", ["CAST(X'4C696E7578FF' AS TEXT)", "X'4C696E7578FF'"])
 def test_sqlite_gives_invalid_utf_8_replaced(scheduler: SchedulerDatabase, stored: str) -> None:
@@ -81,6 +93,9 @@ def test_sqlite_gives_invalid_utf_8_replaced(scheduler: SchedulerDatabase, store
     assert scheduler.pending() == {"Linux\N{REPLACEMENT CHARACTER}": 2}
 
 
+@pytest.mark.fault(
+    "builder names in another character set, in MariaDB: {id}", "they are read as text"
+)
 @pytest.mark.parametrize(
     ("column", "name"),
     [
@@ -101,6 +116,10 @@ def test_mariadb_gives_another_character_set_as_text(
     mariadb.drop_database("odd_names")
 
 
+@pytest.mark.fault(
+    "a builder name that is not UTF-8, in PostgreSQL without an encoding",
+    "exit 4, with PostgreSQL's words: invalid byte sequence",
+)
 def test_postgresql_without_an_encoding_serves_utf_8_and_names_what_is_not(
     postgresql: services.DatabaseServer,
 ) -> None:

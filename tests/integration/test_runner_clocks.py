@@ -28,6 +28,10 @@ def test_the_clock_does_jump(jumping: RunnerMachine) -> None:
     assert len({line[:4] for line in lines}) > 2  # the years of its stamps
 
 
+@pytest.mark.fault(
+    "the clock of a machine jumps by years during rounds",
+    "deadlines, pauses and retries are as ever",
+)
 def test_deadlines_pauses_and_order_do_not_follow_the_wall(jumping: RunnerMachine) -> None:
     jumping.settings |= {"sleep_time": 0.3, "tasks": {"late": {"max_time": 0.6}}}
     jumping.add("1-long", "sleep 0.5")
@@ -44,6 +48,10 @@ def test_deadlines_pauses_and_order_do_not_follow_the_wall(jumping: RunnerMachin
     assert all(0.8 < each < took for each in seconds), seconds
 
 
+@pytest.mark.fault(
+    "the clock of a machine jumps between two halts",
+    "the second halt waits no longer than its interval",
+)
 def test_a_second_halt_waits_no_longer_than_its_interval(jumping: RunnerMachine) -> None:
     jumping.add("1-a", "exit 2")
     began = time.monotonic()
@@ -70,6 +78,10 @@ def w1(farm: WorkerFarm, tmp_path: Path) -> Iterator[WorkerMachine]:
     wait_until(lambda: not farm.connected())
 
 
+@pytest.mark.fault(
+    "the clock of a machine jumps by years while its worker runs",
+    "the worker ends after its builds as ever",
+)
 def test_a_worker_s_life_does_not_follow_the_wall(farm: WorkerFarm, w1: WorkerMachine) -> None:
     life = w1.connected(builds=1, run_for_s=600, lost_for_s=600, stop_within_s=600)
     farm.master.force(BUILDER)

@@ -83,6 +83,10 @@ def test_a_machine_needs_only_what_is_listed_for_machines_and_all_of_it(
     assert find_used(said) == set(read_requirements())
 
 
+@pytest.mark.fault(
+    "the runner is killed (kill -9) while its worker runs",
+    "the next runner adopts the worker and starts no second one",
+)
 def test_the_next_runner_adopts_the_worker_of_one_that_was_killed(
     farm: WorkerFarm, machine: RunnerMachine
 ) -> None:

@@ -95,6 +95,10 @@ def test_asked_twice_it_ends_now(farm: WorkerFarm, w1: WorkerMachine) -> None:
     farm.master.rest(f"buildrequests/{request}", "cancel")
 
 
+@pytest.mark.fault(
+    "the worker does not stop in time because it builds",
+    "the build is not killed and ends; task code 0",
+)
 def test_a_build_is_not_killed_though_the_time_to_stop_is_over(
     farm: WorkerFarm, w1: WorkerMachine
 ) -> None:
@@ -116,6 +120,10 @@ def test_a_build_is_killed_when_that_is_told(farm: WorkerFarm, w1: WorkerMachine
     farm.master.rest(f"buildrequests/{request}", "cancel")
 
 
+@pytest.mark.fault(
+    "runner worker is killed (kill -9) during a build",
+    "the next one adopts the worker; the build ends well",
+)
 def test_killed_itself_it_leaves_a_worker_that_the_next_one_adopts(
     farm: WorkerFarm, w1: WorkerMachine
 ) -> None:

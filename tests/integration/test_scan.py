@@ -63,6 +63,11 @@ def test_how_a_build_fails_is_its_state(bobs: ScanFarm, status: str, state: str,
     assert bobs.rows("files") == [each for each in bobs.rows("files") if each["role"] == "source"]
 
 
+@pytest.mark.fault(
+    "a daemon says BUILDERFAIL",
+    "it is disabled at once, with a warning and its notes; another daemon gets the job as a "
+    "new one; exit 3",
+)
 def test_builderfail_disables_and_another_daemon_gets_the_job_as_a_new_one(
     bobs: ScanFarm,
 ) -> None:
@@ -87,6 +92,7 @@ def test_builderfail_disables_and_another_daemon_gets_the_job_as_a_new_one(
     assert bobs.scan().code == 0
 
 
+@pytest.mark.fault("a daemon gives a job back", "the job waits behind all others")
 def test_a_job_that_is_given_back_waits_behind_all_others(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     build, other = bobs.add_build(score=10), bobs.add_build("other", score=5)
@@ -100,6 +106,10 @@ def test_a_job_that_is_given_back_waits_behind_all_others(bobs: ScanFarm) -> Non
     assert bobs.rows("queue")[-1]["score"] == 0
 
 
+@pytest.mark.fault(
+    "a daemon restarted and forgot its build (trap 3)",
+    "a warning: builder forgot about build; the job is sent again under a new cookie and ends",
+)
 def test_a_daemon_that_has_forgotten_its_build_gets_it_under_another_cookie(
     bobs: ScanFarm,
 ) -> None:
@@ -165,6 +175,10 @@ def test_a_manual_daemon_is_collected_from_and_gets_nothing(bobs: ScanFarm) -> N
 # Without what it needs
 
 
+@pytest.mark.fault(
+    "there is no chroot for a build",
+    "nothing is sent to a daemon; the original's two warnings say so",
+)
 def test_without_a_chroot_nothing_is_built_and_two_lines_say_so(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     bobs.set_chroot(None)
@@ -176,6 +190,10 @@ def test_without_a_chroot_nothing_is_built_and_two_lines_say_so(bobs: ScanFarm) 
     assert daemon.called("ensurepresent", "build") == []
 
 
+@pytest.mark.fault(
+    "the server of a build's files does not have them",
+    "the build is tried again, then failed to build, with the reason; no daemon is blamed",
+)
 def test_a_file_that_no_daemon_can_get_ends_its_build(bobs: ScanFarm) -> None:
     for name in ("bob", "eve"):
         bobs.add_daemon(name)
@@ -190,6 +208,9 @@ def test_a_file_that_no_daemon_can_get_ends_its_build(bobs: ScanFarm) -> None:
     assert bobs.build(build)["state"] == "failedtobuild"
 
 
+@pytest.mark.fault(
+    "no daemon can build such a type", "it is not sent; the reason stands with the build"
+)
 def test_a_build_that_no_daemon_of_its_kind_can_build_is_refused(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     build = bobs.add_build(build_type="snapcraft")
@@ -201,6 +222,10 @@ def test_a_build_that_no_daemon_of_its_kind_can_build_is_refused(bobs: ScanFarm)
 # What else a daemon has
 
 
+@pytest.mark.fault(
+    "a daemon builds or holds what is not ours (trap 4)",
+    "it is aborted or cleaned, as its state allows, and then gets our build",
+)
 @pytest.mark.parametrize("cookie", ["9-9", "not ours"])
 def test_a_daemon_that_has_what_is_not_ours_is_swept_and_then_works(
     bobs: ScanFarm, cookie: str
@@ -214,6 +239,10 @@ def test_a_daemon_that_has_what_is_not_ours_is_swept_and_then_works(
     assert bobs.build(build)["state"] == "fullybuilt"
 
 
+@pytest.mark.fault(
+    "a daemon builds what no database knows",
+    "a warning with the original's words; it is aborted, not cleaned",
+)
 def test_a_rescue_says_the_originals_words(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.say("status", {"builder_status": "BuilderStatus.BUILDING", "build_id": "1000-10000"})

@@ -22,6 +22,9 @@ def has_ended_well(farm: ScanFarm, build: int) -> bool:
     return once and farm.build(build)["state"] == "fullybuilt"
 
 
+@pytest.mark.fault(
+    "the clock of the manager host jumps during scans", "the build is started once and ends well"
+)
 def test_no_decision_follows_the_host_s_clock(bobs: ScanFarm, tmp_path: Path) -> None:
     bobs.add_daemon().default_job = Job(polls=1)
     build = bobs.add_build()
@@ -33,6 +36,9 @@ def test_no_decision_follows_the_host_s_clock(bobs: ScanFarm, tmp_path: Path) ->
     assert has_ended_well(bobs, build)
 
 
+@pytest.mark.fault(
+    "the clock of the scanner's database is set by hours", "no build is ended for it"
+)
 def test_a_database_whose_clock_is_set_does_not_end_a_build(
     tmp_path: Path, mariadb: DatabaseServer, skewed: Callable[[float], str]
 ) -> None:

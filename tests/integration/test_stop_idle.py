@@ -76,6 +76,9 @@ def test_a_machine_whose_worker_slavealloc_has_disabled_is_not_touched(farm: Far
     assert farm.names() == [FIRST]
 
 
+@pytest.mark.fault(
+    "EC2 ignores the filters of DescribeInstanceStatus", "only the impaired machine stops"
+)
 @pytest.mark.usefixtures("master")
 def test_impaired_machines_stop_and_healthy_ones_do_not_whatever_ec2_filters(farm: Farm) -> None:
     healthy, ill = (
@@ -88,6 +91,7 @@ def test_impaired_machines_stop_and_healthy_ones_do_not_whatever_ec2_filters(far
     assert farm.names() == [FIRST]
 
 
+@pytest.mark.fault("more than 100 reservations while stop-idle looks", "every machine is judged")
 @pytest.mark.usefixtures("master")
 def test_machines_beyond_the_first_hundred_reservations_are_seen_too(
     farm: Farm, client: "EC2Client"
@@ -152,6 +156,10 @@ def test_a_machine_between_two_rounds_is_lost_when_it_does_not_come_back(farm: F
     assert farm.names() == []
 
 
+@pytest.mark.fault(
+    "a master crashed and left its workers as connected",
+    "its machines are kept as master_away, for a day",
+)
 def test_nothing_is_lost_while_its_master_shows_no_life_unless_for_a_day(farm: Farm) -> None:
     add_idle_machine(farm, FIRST)
     change_masters(farm, "last_active = last_active - 700")  # as kill -9 leaves it

@@ -123,6 +123,10 @@ def test_a_worker_of_a_master_that(
     assert (len(workload.masters_alive), len(workload.masters_away)) == (masters, farm_away)
 
 
+@pytest.mark.fault(
+    "a worker does not answer the master's first ping",
+    "it counts as hung after the time that the master allows, not before",
+)
 @NEW
 @ON_SQLITE
 @pytest.mark.parametrize(

@@ -81,6 +81,10 @@ def test_a_master_that_is_not_there_has_done_nothing() -> None:
     assert ask(f"http://127.0.0.1:{free_port()}/") == Refusal(why="bm1: no connection")
 
 
+@pytest.mark.fault(
+    "a master takes the call of stop-idle and says nothing",
+    "it may have done it: it is not asked again, and not waited for beyond its time",
+)
 def test_a_master_that_says_nothing_may_have_done_it_and_is_not_asked_again() -> None:
     with silent_listener() as port:
         started = time.monotonic()
@@ -90,6 +94,7 @@ def test_a_master_that_says_nothing_may_have_done_it_and_is_not_asked_again() ->
     assert refusal.unanswered
 
 
+@pytest.mark.fault("a master answers stop-idle byte by byte", "it did not answer in time")
 def test_one_that_drips_for_ever_is_waited_for_no_longer_than_the_others_may_take() -> None:
     with dripping() as port:
         started = time.monotonic()
@@ -98,6 +103,7 @@ def test_one_that_drips_for_ever_is_waited_for_no_longer_than_the_others_may_tak
     assert refusal == Refusal(why="bm1 did not answer in time", unanswered=True)
 
 
+@pytest.mark.fault("one of the masters is silent", "the others are paused as ever")
 def test_a_silent_master_costs_the_others_nothing() -> None:
     call = Call(worker_id=1, method="pause", reason="test")
     with silent_listener() as port, rest_server(lambda *_: (200, RESULT)) as server:
@@ -108,6 +114,9 @@ def test_a_silent_master_costs_the_others_nothing() -> None:
     assert answers["bm2", 1] is None
 
 
+@pytest.mark.fault(
+    "a master's URL says https and the master speaks no TLS", "the reason says so: no TLS"
+)
 def test_http_where_tls_is_wanted_says_so() -> None:
     with rest_server(lambda *_: (200, RESULT)) as server:
         refusal = ask(server.url.replace("http:", "https:"))

@@ -35,6 +35,18 @@ def test_what_can_not_be_read_is_forgotten(tmp_path: Path, text: str) -> None:
     assert (record.rounds, record.last_halt_at) == ([], None)
 
 
+@pytest.mark.fault(
+    "the runner's record has rounds of another release, or none: {rounds}",
+    "they are left out; status and the next runner go on",
+)
+@pytest.mark.parametrize("rounds", ['[1, null, {"number": 1}]', '{"number": 1}', "null"])
+def test_what_is_no_round_is_left_out(tmp_path: Path, rounds: str) -> None:
+    (tmp_path / FILE).write_text(f'{{"rounds": {rounds}, "last_halt_at": "x"}}')
+    assert describe(read_record(tmp_path / FILE))["rounds"] == []
+    record = open_record(tmp_path, tmp_path)
+    assert (record.rounds, record.last_halt_at) == ([], "x")
+
+
 def test_a_directory_that_is_gone_costs_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -135,6 +135,9 @@ def test_the_farm_comes_from_the_environment(files: Files) -> None:
     assert files.load(FARMHAND_FARM="prod").farm == "prod"
 
 
+@pytest.mark.fault(
+    "a file of the original's is wrong{error}", "exit 2, one line with file and line"
+)
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -1,9 +1,12 @@
 """Files to import: what is taken from them, and what is refused, by file, line and column."""
 
+from pathlib import Path
+
 import pytest
 
 from farmhand.errors import BadInput
 from farmhand.validation import refuse
+from slavealloc.bulk.import_files import Paths, read_files
 from slavealloc.bulk.import_forms import JACUZZIS, MASTERS, PASSWORDS, WORKERS, Form
 from slavealloc.bulk.importing import (
     Found,
@@ -195,6 +198,12 @@ def test_a_text_larger_than_a_database_takes_is_refused() -> None:
     assert "f.csv:2: notes: is longer than 65,535 bytes" in wrong(
         f"name,pool,notes\nw,p,{most}xy\n"
     )
+
+
+@pytest.mark.fault("a CSV has no end", "dbimport refuses it: is larger than 64 MiB")
+def test_a_file_without_end_is_refused() -> None:
+    with pytest.raises(BadInput, match="/dev/zero: is larger than 67,108,864 bytes"):
+        read_files(Paths(slave_data=Path("/dev/zero")))
 
 
 def test_a_distro_is_named_or_a_star() -> None:
