@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from farmhand.command import Result, Run, farm_command
+from slavealloc.client.completion import complete_masters
 from slavealloc.client.whom import Whom
 from slavealloc.groups import master, server_option
 
@@ -12,7 +13,7 @@ from slavealloc.groups import master, server_option
 @farm_command(master, "disable", command="slavealloc", changes=True)
 @server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Why; replaces its notes.")
-@click.argument("nickname", metavar="MASTER")
+@click.argument("nickname", metavar="MASTER", shell_complete=complete_masters)
 def disable(run: Run, whom: Whom, note: str | None, nickname: str) -> Result:
     """Send no worker to MASTER from now on; those that are there stay.
 
@@ -28,7 +29,7 @@ def disable(run: Run, whom: Whom, note: str | None, nickname: str) -> Result:
 @farm_command(master, "enable", command="slavealloc", changes=True)
 @server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces its notes.")
-@click.argument("nickname", metavar="MASTER")
+@click.argument("nickname", metavar="MASTER", shell_complete=complete_masters)
 def enable(run: Run, whom: Whom, note: str | None, nickname: str) -> Result:
     """Send workers to MASTER again."""
     from slavealloc.client.verbs import set_master_enabled
