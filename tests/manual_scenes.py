@@ -1,10 +1,14 @@
 """What has happened in the manual's world before a page, or a section of one, is read."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import yaml
+
+from tests.manual import DOCS
 from tests.manual_world import World
 
 Scene = Callable[[World], None]
@@ -53,8 +57,38 @@ def beside_tasks(world: World) -> None:
     world.do("chmod +x tasks.d/*")
 
 
+def beside_originals(world: World) -> None:
+    """The reader is in the directory of the original's files, with their secrets."""
+    fill_in_originals(world)
+    world.do("cd configs/originals && cp aws-secrets.json.example aws-secrets.json")
+    world.do("chmod 600 aws-secrets.json")
+    path = world.clone / "configs/originals/watch_pending.cfg"
+    path.write_text(path.read_text().replace("try-linxu64", "bld-linux64"))
+
+
+def with_a_new_type(world: World) -> None:
+    """The reader has written what the page shows, and made the AMI."""
+    page = (DOCS / "add-an-instance-type.md").read_text("utf-8")
+    fences = dict(re.findall(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    (world.clone / "lnt-workers.csv").write_text(fences["csv"])
+    new = yaml.safe_load(fences["yaml"])["watch_pending"]
+    watch = world.farm.settings["watch_pending"]
+    for place in new["instance_types"]["lnt-linux64"]["regions"].values():
+        own = watch["instance_types"]["bld-linux64"]["regions"]["us-east-1"]
+        place |= {name: own[name] for name in ("subnets", "security_groups")}
+    watch["buildermap"] = new["buildermap"] | watch["buildermap"]
+    watch["instance_types"] |= new["instance_types"]
+    watch["spot"]["rules"] |= new["spot"]["rules"]
+    for scope, limits in new["spot"]["limits"].items():
+        watch["spot"]["limits"][scope] |= limits
+    world.farm.write_config()
+    world.farm.ec2.add_image("us-east-1", "lnt-1", tags={"moz-type": "lnt-linux64"})
+
+
 # Page, or page#section → what makes it so. Where there is none, it is as `running_world` has it.
 SCENES: Mapping[str, Scene] = {
+    "docs/add-an-instance-type.md": with_a_new_type,
+    "docs/from-mozilla.md#aws_watch_pendingpy": beside_originals,
     "docs/runslave.md": on_a_machine,
     "docs/commands.md#runslave": on_a_machine,
     "docs/commands.md#watch-pending-run": as_the_original,

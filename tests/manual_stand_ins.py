@@ -39,6 +39,7 @@ ONE_USER = "there is one user here"
 # Program → (why it is not run, what is done in its place).
 STAND_INS: Mapping[str, tuple[str, str]] = {
     "apt-get": ("it would change this machine", 'options "$@"; [[ $rest == @(update|install) ]]'),
+    "buildbot": ("its master is Buildbot's own", '[ "$1 $2 $3" = "stop --clean --no-wait" ]'),
     "chown": (ONE_USER, 'options "$@"; for file in "${rest[@]:1}"; do [ -e "$file" ]; done'),
     "install": (ONE_USER, 'exec /usr/bin/install $(sed -E "s/-[og] [^ ]+//g" <<< "$*")'),
     "journalctl": ("no systemd runs here", 'options "$@"'),

@@ -17,6 +17,7 @@ from tests.daemon_server import running_daemons
 from tests.farm import Farm
 from tests.processes import Finished
 from tests.scan_farm import Daemon
+from tests.scheduler_schemas import ACTIVE_MASTER
 from tests.services import free_port
 from tests.shell import Shell
 
@@ -28,9 +29,10 @@ ALLOCATOR = re.compile(
 )
 FILES = re.compile(r"https?://(?:files|farm-public|hg)\.example\.com")
 DAEMON = re.compile(r"http://daemon(\d)\.example\.com:8221")
+MASTER = re.compile(r"http://bm1\.build\.example\.com:8010/(?=api/)")
 ASKS_ALLOCATOR = re.compile(
     rf"{ALLOCATOR.pattern}|\bslavealloc (?:-A \S+ )?"
-    r"(?:gettac|lock|disable|enable|notes|workers|masters|history)\b|\brunslave "
+    r"(?:gettac|lock|disable|enable|notes|workers|masters?|history)\b|\brunslave "
 )
 ENDLESS = re.compile(r"\b(?:slavealloc serve|status --watch)\b[^&\n]*$")
 
@@ -66,6 +68,7 @@ class World:
         command = ALLOCATOR.sub(f"http://127.0.0.1:{self.port}", command)
         command = FILES.sub(lambda _: self.serve_files(), command)
         command = DAEMON.sub(lambda found: self.daemon(int(found[1])).url, command)
+        command = MASTER.sub(self.farm.watch["masters"][ACTIVE_MASTER]["url"], command)
         command = ROUNDS.sub(r"\g<0> -n 1", command)
         command = MANY_ROUNDS.sub("-n 2", command)
         return SERVER.sub(rf"\g<0> -v --port {self.port}", command)

@@ -145,13 +145,15 @@ def pausing(engine: sa.Engine) -> Callable[[str, bytes], Answer]:
     """Do to a hand-filled scheduler database what a master does to its own."""
 
     def answer(path: str, body: bytes) -> Answer:
-        call = json.loads(body)
+        call, key = json.loads(body), path.rpartition("/")[2]
         values = {
-            "id": int(path.rpartition("/")[2]),
+            "key": key,
             "paused": int({"pause": True, "unpause": False}[call["method"]]),
             "reason": call["params"]["reason"] if call["method"] == "pause" else None,
         }
-        statement = "UPDATE workers SET paused = :paused, pause_reason = :reason WHERE id = :id"
+        column = "id" if key.isdigit() else "name"
+        statement = "UPDATE workers SET paused = :paused, pause_reason = :reason"
+        statement = f"{statement} WHERE {column} = :key"
         with engine.begin() as connection:
             connection.execute(sa.text(statement), values)
         return 200, RESULT

@@ -295,6 +295,12 @@ def test_ten_types_fit_the_screen_whatever_is_wrong(width: int) -> None:
     assert len(lines) <= 40
 
 
+def test_a_table_is_no_wider_than_what_stands_in_it() -> None:
+    table = draw(big_status(), 2000)
+    head = next(line for line in table if line.startswith("type "))
+    assert len(head) < 200
+
+
 def test_what_is_drawn_at_100_columns_leaves_out_no_number() -> None:
     text = " ".join(draw(big_status(), 100))
     assert "tst-emulator64-9" in text
