@@ -42,7 +42,7 @@ def test_who_reads_may_write_nothing_but_that_it_ran(user: str) -> None:
 def test_both_kinds_of_server_grant_the_same(user: str) -> None:
     if user in {"farm_owner", "farm_demand"}:
         return
-    tables = {k: v for k, v in read_grants("postgresql", user).items() if v != {"USAGE"}}
+    tables = {k: v for k, v in read_grants("postgresql", user).items() if not k.endswith("_seq")}
     assert tables == read_grants("mysql", user)
     assert tables.keys() <= {*TABLES, "alembic_version"}
 
@@ -59,4 +59,4 @@ def test_on_postgresql_who_inserts_may_use_the_sequence() -> None:
             and TABLES[table].c.get("id") is not None
             and TABLES[table].c.id.autoincrement is True
         }
-        assert {name for name, verbs in grants.items() if verbs == {"USAGE"}} == numbered, user
+        assert {name for name in grants if name.endswith("_seq")} == numbered, user
