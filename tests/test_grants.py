@@ -1,11 +1,14 @@
 """The grants of the manual, compared with what the queries in the sources change."""
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
 from farmhand.tables import builds, farm, launches, records
-from tests.grants import WRITES, find_writes, read_grants, read_statements
+from tests.grants import ROOT, WRITES, find_writes, read_grants, read_statements
 
+IMPORT = re.compile(r"from farmhand\.tables\.\w+ import (\([^)]*\)|[^\n]*)")
 # `check_farm` in farmhand.db gives a database its farm's name; no queries.py has that.
 NAMED = {"schema_info": {"UPDATE"}}
 TABLES = {
@@ -30,6 +33,14 @@ def test_a_user_may_write_what_its_commands_write_and_nothing_else(user: str) ->
     }
     written = {k: v for k, v in find_writes(*USERS[user]).items() if k in TABLES}
     assert granted == {**written, **NAMED}
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_user_may_read_what_its_commands_know_and_nothing_else(user: str) -> None:
+    texts = [path.read_text() for path in (ROOT / USERS[user][0]).rglob("*.py")]
+    imports = [found for text in texts for found in IMPORT.findall(text)]
+    known = {word for found in imports for word in re.findall(r"\w+", found)} & set(TABLES)
+    assert {*read_grants("mysql", user)} == {*known, "alembic_version", "schema_info", "runs"}
 
 
 @pytest.mark.parametrize("user", READERS)
