@@ -163,9 +163,7 @@ def run_ours(folder: Path, ec2: Ec2Server) -> Found:
 def run_peer(options: Mapping[str, object], folder: Path, ec2: Ec2Server) -> Found:
     """Let the master do it, with latent workers that end their machine after each build."""
     workers = make_plan(folder).workers(TYPE)
-    cfg = _PEER_CFG.format(
-        environ=ec2.env(key="testing"), options=make_options(ec2) | dict(options)
-    )
+    cfg = _PEER_CFG.format(environ=ec2.env(), options=make_options(ec2) | dict(options))
     ec2.clear_calls()
     began = time.perf_counter()
     with (

@@ -111,7 +111,7 @@ class Ec2Server:
         everything = self._ask("GET", "instances")
         return [each for each in everything if region in (None, each["region"])]
 
-    def env(self, region: str = "us-east-1", *, key: str = "test.all") -> dict[str, str]:
+    def env(self, region: str = "us-east-1", *, key: str = "testing") -> dict[str, str]:
         """Return the environment that makes boto3, in any process, use this server.
 
         `key` says with which rights: `FARM.POLICY…`, see `ec2_access`; `testing` may do all.

@@ -85,7 +85,7 @@ class Farm:
         )
         farm.environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
-            **ec2.env(),
+            **ec2.env(key="test.all"),
             "FARMHAND_STATE": str(directory / "state"),
             "PYTHONPATH": str(Path(__file__).parent.parent),
         }

@@ -85,6 +85,17 @@ def with_a_new_type(world: World) -> None:
     world.farm.ec2.add_image("us-east-1", "lnt-1", tags={"moz-type": "lnt-linux64"})
 
 
+def with_an_empty_database(world: World) -> None:
+    """The farm's database was made anew."""
+    world.do("rm -f /var/lib/farmhand/farmhand.db*")
+
+
+def with_a_release_in_use(world: World) -> None:
+    """One release has an environment of its own, and a link says that it is in use."""
+    world.do("rm -rf /opt/farmhand && python3 -m venv /opt/farmhand-1.2.3")
+    world.do("ln -s farmhand-1.2.3 /opt/farmhand")
+
+
 # Page, or page#section → what makes it so. Where there is none, it is as `running_world` has it.
 SCENES: Mapping[str, Scene] = {
     "docs/add-an-instance-type.md": with_a_new_type,
@@ -94,5 +105,7 @@ SCENES: Mapping[str, Scene] = {
     "docs/commands.md#watch-pending-run": as_the_original,
     "docs/commands.md#runner-run": beside_tasks,
     "docs/runner.md#how-is-it-configured": beside_tasks,
+    "docs/upgrade.md": with_a_release_in_use,
+    "docs/restore-a-backup.md#how-do-i-restore-slaveallocs-dump": with_an_empty_database,
     "docs/operations.md#how-do-i-try-the-originals-files": fill_in_originals,
 }

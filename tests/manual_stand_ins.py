@@ -3,6 +3,7 @@
 A stand-in is a shell script that comes first in the PATH of a page's lines.
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.manual import ROOT
 # `options` leaves the first word that is no option.
 HEAD = """#!/bin/bash
 set -eu
-repository={repository} folder={folder}
+repository={repository} folder={folder} python={python}
 options() {{ rest=("$@"); while [[ ${{rest[0]-}} == -* ]]; do rest=("${{rest[@]:1}}"); done; }}
 """
 UNITS = r"""options "$@"; verb=${rest[0]-}
@@ -35,12 +36,17 @@ esac; done"""
 TARGETS = r"""for target in "$@"; do
   case $target in *=*) ;; *) grep -q "^$target:" "$repository/Makefile";; esac
 done"""
+AWS = 'PYTHONPATH=$repository exec "$python" -m tests.aws_line "$@"'
+SERVERS = "test_restore.py runs these lines on real servers; the database here is SQLite"
 ONE_USER = "there is one user here"
 # Program → (why it is not run, what is done in its place).
 STAND_INS: Mapping[str, tuple[str, str]] = {
     "apt-get": ("it would change this machine", 'options "$@"; [[ $rest == @(update|install) ]]'),
+    "aws": ("it is not installed; the stand-in for AWS is asked the same", AWS),
     "buildbot": ("its master is Buildbot's own", '[ "$1 $2 $3" = "stop --clean --no-wait" ]'),
     "chown": (ONE_USER, 'options "$@"; for file in "${rest[@]:1}"; do [ -e "$file" ]; done'),
+    **dict.fromkeys(("createdb", "dropdb", "pg_dump", "pg_restore"), (SERVERS, "true")),
+    **dict.fromkeys(("mariadb", "mariadb-dump"), (SERVERS, "true")),
     "install": (ONE_USER, 'exec /usr/bin/install $(sed -E "s/-[og] [^ ]+//g" <<< "$*")'),
     "journalctl": ("no systemd runs here", 'options "$@"'),
     "make": ("its targets run in CI and in tests of their own", TARGETS),
@@ -61,5 +67,7 @@ def write_stand_ins(folder: Path) -> None:
     (folder / "bin").mkdir()
     for name, (_, script) in STAND_INS.items():
         path = folder / "bin" / name
-        path.write_text(HEAD.format(repository=ROOT, folder=folder) + script + "\n")
+        path.write_text(
+            HEAD.format(repository=ROOT, folder=folder, python=sys.executable) + script + "\n"
+        )
         path.chmod(0o755)

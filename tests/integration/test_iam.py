@@ -107,6 +107,10 @@ def test_each_command_works_under_its_policy_and_each_line_of_them_is_needed(ric
     assert granted - grants_used(rich.ec2) == set()
 
 
+@pytest.mark.fault(
+    "somebody with the manager host's role asks for another farm's machine",
+    "AWS refuses to terminate, stop or tag it; of a call for several, none goes",
+)
 def test_another_farms_machine_stays_even_if_it_is_asked_for(farm: Farm) -> None:
     theirs = add_machine(farm, "bld-linux64-001", launched_at=minutes_ago(60), **THEIRS)
     ours = add_machine(farm, "bld-linux64-002", launched_at=minutes_ago(60))
@@ -133,6 +137,11 @@ def test_another_farms_machine_stays_even_if_it_is_asked_for(farm: Farm) -> None
     assert alive == {theirs}
 
 
+@pytest.mark.fault(
+    "the manager host's role lacks a permission",
+    "one line that names it: this role lacks ec2:RunInstances, see docs/iam.md; exit 3, or 4 "
+    "where nothing can be read",
+)
 def test_a_missing_permission_is_named_with_the_page_that_has_it(farm: Farm) -> None:
     farm.add_pending()
     done = run_as(farm, "reading", "run")

@@ -111,6 +111,11 @@ def goes_on(farm: Farm, names: list[str], rows: bytes) -> None:
     assert body(dump(farm, "again.jsonl")) == body(rows)
 
 
+@pytest.mark.fault(
+    "the farm database is destroyed, and restored from a backup",
+    "all commands go on; machines launched since the backup are counted by what EC2 shows, and "
+    "nothing is launched twice",
+)
 def test_a_destroyed_database_comes_back_and_nothing_is_launched_twice(
     shelf: Shelf, ec2: Ec2Server, tmp_path: Path
 ) -> None:
