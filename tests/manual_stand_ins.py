@@ -35,11 +35,14 @@ esac; done"""
 TARGETS = r"""for target in "$@"; do
   case $target in *=*) ;; *) grep -q "^$target:" "$repository/Makefile";; esac
 done"""
+CHANGES = "it would change this machine"
 ONE_USER = "there is one user here"
 # Program → (why it is not run, what is done in its place).
 STAND_INS: Mapping[str, tuple[str, str]] = {
-    "apt-get": ("it would change this machine", 'options "$@"; [[ $rest == @(update|install) ]]'),
+    "apt-get": (CHANGES, 'options "$@"; [[ $rest == @(update|install) ]]'),
     "chown": (ONE_USER, 'options "$@"; for file in "${rest[@]:1}"; do [ -e "$file" ]; done'),
+    "groupadd": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
+    "groupdel": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
     "install": (ONE_USER, 'exec /usr/bin/install $(sed -E "s/-[og] [^ ]+//g" <<< "$*")'),
     "journalctl": ("no systemd runs here", 'options "$@"'),
     "make": ("its targets run in CI and in tests of their own", TARGETS),
@@ -51,6 +54,8 @@ STAND_INS: Mapping[str, tuple[str, str]] = {
     "start-stop-daemon": ("it leaves a service behind", SERVICE),
     "sudo": (ONE_USER, 'options "$@"; exec "${rest[@]}"'),
     "systemctl": ("no systemd runs here", UNITS),
+    "useradd": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
+    "userdel": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
     "twistd": ("test_worker.py and others start real workers", "true"),
 }
 
