@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from farmhand.command import Result, Run, farm_command, plain_group
+from farmhand.completion import SHELLS
 
 main = plain_group("farmhand", help="Look after what the farm's commands share.")
 db = plain_group("db", help="The farm database: its version, and upgrades.", parent=main)
@@ -95,6 +96,23 @@ def status(run: Run, secrets: Path | None) -> Result:
     from farmhand.status import show_status
 
     return show_status(run, secrets)
+
+
+@farm_command(main, "completion", command="farmhand", changes=False)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(run: Run, shell: str) -> Result:
+    """Print what a shell reads to complete all six commands: verbs, options, names, files.
+
+    \b
+    Examples:
+      eval "$(farmhand completion bash)"          # in ~/.bashrc
+      eval "$(farmhand completion zsh)"           # in ~/.zshrc, after compinit
+      farmhand completion fish | source           # in ~/.config/fish/config.fish
+    """
+    from farmhand.completion import make_script
+
+    click.echo(make_script(shell))
+    return Result()
 
 
 if __name__ == "__main__":

@@ -185,6 +185,7 @@ def test_check_names_a_region_that_does_not_answer(farm: Farm) -> None:
 
 
 def test_no_reading_verb_creates_the_state_directory(farm: Farm) -> None:
+    farm.forget_database()
     commands = [
         ("watch_pending", "explain", BUILD),
         ("watch_pending", "check"),
@@ -202,6 +203,7 @@ def test_no_reading_verb_creates_the_state_directory(farm: Farm) -> None:
 
 
 def test_the_database_is_made_by_upgrade_and_shown_by_current(farm: Farm) -> None:
+    farm.forget_database()
     shown = farm.run("db", "current", "--json", program="farmhand").json
     made = farm.run("db", "upgrade", "--json", program="farmhand")
     after = farm.run("db", "current", "--json", program="farmhand").json
