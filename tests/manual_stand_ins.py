@@ -36,15 +36,18 @@ esac; done"""
 TARGETS = r"""for target in "$@"; do
   case $target in *=*) ;; *) grep -q "^$target:" "$repository/Makefile";; esac
 done"""
+CHANGES = "it would change this machine"
 AWS = 'PYTHONPATH=$repository exec "$python" -m tests.aws_line "$@"'
 SERVERS = "test_restore.py runs these lines on real servers; the database here is SQLite"
 ONE_USER = "there is one user here"
 # Program → (why it is not run, what is done in its place).
 STAND_INS: Mapping[str, tuple[str, str]] = {
-    "apt-get": ("it would change this machine", 'options "$@"; [[ $rest == @(update|install) ]]'),
+    "apt-get": (CHANGES, 'options "$@"; [[ $rest == @(update|install) ]]'),
     "aws": ("it is not installed; the stand-in for AWS is asked the same", AWS),
     "buildbot": ("its master is Buildbot's own", '[ "$1 $2 $3" = "stop --clean --no-wait" ]'),
     "chown": (ONE_USER, 'options "$@"; for file in "${rest[@]:1}"; do [ -e "$file" ]; done'),
+    "groupadd": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
+    "groupdel": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
     **dict.fromkeys(("createdb", "dropdb", "pg_dump", "pg_restore"), (SERVERS, "true")),
     **dict.fromkeys(("mariadb", "mariadb-dump"), (SERVERS, "true")),
     "install": (ONE_USER, 'exec /usr/bin/install $(sed -E "s/-[og] [^ ]+//g" <<< "$*")'),
@@ -58,6 +61,8 @@ STAND_INS: Mapping[str, tuple[str, str]] = {
     "start-stop-daemon": ("it leaves a service behind", SERVICE),
     "sudo": (ONE_USER, 'options "$@"; exec "${rest[@]}"'),
     "systemctl": ("no systemd runs here", UNITS),
+    "useradd": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
+    "userdel": (CHANGES, 'options "$@"; [ -n "$rest" ]'),
     "twistd": ("test_worker.py and others start real workers", "true"),
 }
 

@@ -30,6 +30,7 @@ PROGRAMS: Mapping[str, tuple[str, str]] = {
 """Program → `module:command`, imported only when something starts it, and its section."""
 
 WRITTEN = {"logfile": "the log", "metrics_textfile": "the metrics textfile"}
+STATEFUL = frozenset(("watch-pending", "scanner", "runner"))
 CRON_PATH = "/usr/bin:/bin"
 
 
@@ -64,7 +65,25 @@ def _check_program(program: str, where: str, started: Started) -> Iterator[Findi
     for what, directory in _directories(program, verb, options, started.environ):
         if reason := _why_not_writable(directory, started):
             yield Finding(code="directory", where=where, message=f"{reason}, for {what}")
+    yield from _check_files(program, options, started)
     yield from _check_configuration(program, options, started)
+
+
+def _check_files(program: str, options: Mapping[str, Any], started: Started) -> Iterator[Finding]:
+    """Find what another user has left where this one writes: a run by hand as root, say."""
+    user = started.user
+    if user is None or not _is_user(user):
+        return
+    files = [Path(options["logfile"])] if options.get("logfile") else []
+    if program in STATEFUL:
+        state = _find_state(started.environ)
+        files += [state / "farmhand.db", *sorted(state.glob("*.lock"))]
+    for file in files:
+        if file.exists() and not _may(file, user, 0o2):
+            message = (
+                f"user {user} can't write {file}, which is another user's: chown {user} {file}"
+            )
+            yield Finding(code="file", where=str(started.place), message=message)
 
 
 def read_options(program: str, words: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
@@ -99,9 +118,12 @@ def _directories(
             yield what, Path(options[name]).parent
     if verb == "dbdump" and options.get("file") not in {None, Path("-")}:
         yield "the dump", options["file"].parent
-    if program in {"watch-pending", "scanner", "runner"}:
-        state = Path(environ.get("FARMHAND_STATE") or SYSTEM_DIRECTORY)
-        yield "the state", state
+    if program in STATEFUL:
+        yield "the state", _find_state(environ)
+
+
+def _find_state(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("FARMHAND_STATE") or SYSTEM_DIRECTORY)
 
 
 def _why_not_writable(directory: Path, started: Started) -> str | None:

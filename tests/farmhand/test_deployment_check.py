@@ -140,6 +140,11 @@ def test_it_is_the_job_s_user_who_must_be_able_to(host: Path) -> None:
         f"user nobody can't write into {host}/state, for the state",
         f"user nobody can't read {host}/secrets.yml",
     ]
+    (host / "state/farmhand.db").write_text("")
+    (host / "log/run.log").write_text("")
+    said = messages(write_crontab(host, user="nobody"))
+    left = [message.rpartition(": ")[2] for message in said if "another user's" in message]
+    assert left == [f"chown nobody {host}/{name}" for name in ("log/run.log", "state/farmhand.db")]
     (host / "log").chmod(0o777)
     assert may_write(host / "log", "nobody")
 
