@@ -1,6 +1,8 @@
 """The `watch-pending` command: verbs and options. What a verb needs is imported inside it."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,14 +16,15 @@ amis = plain_group("amis", help="The account's AMIs: their list, and the old one
 secrets_option = click.option(
     "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
 )
-regions_option = click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Launch there; repeatable. Default: all.",
-)
+
+
+def regions_where(said: str) -> Callable[[Any], Any]:
+    """Make the option that names regions."""
+    names = ("-r", "--region", "regions")
+    return click.option(*names, multiple=True, shell_complete=REGIONS, help=said)
+
+
+regions_option = regions_where("Launch there; repeatable. Default: all.")
 
 
 @farm_command(main, "run", command="watch-pending", changes=True)
@@ -80,14 +83,7 @@ def run(  # noqa: PLR0913 - one argument for each option
 
 @farm_command(main, "stop-idle", command="watch-pending", changes=True)
 @secrets_option
-@click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Only there; repeatable.",
-)
+@regions_where("Only there; repeatable.")
 @click.option(
     "-t",
     "--moz-type",
@@ -230,14 +226,7 @@ def check(
 
 @farm_command(amis, "publish", command="watch-pending amis", changes=True)
 @secrets_option
-@click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Only of there; repeatable.",
-)
+@regions_where("Only of there; repeatable.")
 @click.option("--public", is_flag=True, help="Let everybody read it (S3's ACL public-read).")
 @click.argument("destination")
 def publish(
@@ -264,14 +253,7 @@ def publish(
 
 @farm_command(amis, "prune", command="watch-pending amis", changes=True)
 @secrets_option
-@click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Only there; repeatable.",
-)
+@regions_where("Only there; repeatable.")
 @click.option(
     "--keep-last",
     type=click.IntRange(min=1),
