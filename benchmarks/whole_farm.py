@@ -27,7 +27,7 @@ from tests.allocators import environ
 from tests.buildbot_master import BuildbotMaster, running_master
 from tests.ec2_control import Ec2Server, running_ec2_server
 from tests.whole_farm import make_master
-from tests.whole_farm_plan import FarmPlan, seed_prices, write_config
+from tests.whole_farm_plan import FARM, FarmPlan, seed_prices, write_config
 
 COUNT = 10
 REPEATS = 2
@@ -148,7 +148,7 @@ def run_ours(folder: Path, ec2: Ec2Server) -> Found:
     """Let cron's two lines do it; both have run before, when there was nothing to do."""
     plan = make_plan(folder)
     write_config(plan, ec2)
-    more = {"FARMHAND_CONFIG": str(folder / "farmhand.yml"), **ec2.env()}
+    more = {"FARMHAND_CONFIG": str(folder / "farmhand.yml"), **ec2.env(key=f"{FARM}.all")}
     cron = partial(run_command, environ(folder, **more), folder)
     ec2.clear_calls()
     began = time.perf_counter()
@@ -163,7 +163,9 @@ def run_ours(folder: Path, ec2: Ec2Server) -> Found:
 def run_peer(options: Mapping[str, object], folder: Path, ec2: Ec2Server) -> Found:
     """Let the master do it, with latent workers that end their machine after each build."""
     workers = make_plan(folder).workers(TYPE)
-    cfg = _PEER_CFG.format(environ=ec2.env(), options=make_options(ec2) | dict(options))
+    cfg = _PEER_CFG.format(
+        environ=ec2.env(key="testing"), options=make_options(ec2) | dict(options)
+    )
     ec2.clear_calls()
     began = time.perf_counter()
     with (

@@ -49,16 +49,24 @@ def current(run: Run, secrets: Path | None) -> Result:
 
 @farm_command(config, "check", command="farmhand config", changes=False)
 @secrets_option
-def check(run: Run, secrets: Path | None) -> Result:
-    """Validate the whole file; `watch-pending check` looks further, at EC2 and the databases.
+@click.option("--deployment", is_flag=True, help="And what cron and systemd start on this host.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]…")
+def check(run: Run, secrets: Path | None, deployment: bool, files: tuple[Path, ...]) -> Result:
+    """Validate farmhand.yml as a whole, and FILEs: crontabs, units, templates, CSV, tasks.
+
+    Of what a crontab or unit starts: is the program there, are its options right, may its user
+    read the configuration and write logs, metrics and state, and does the configuration load in
+    its environment? `watch-pending check` looks further, at EC2 and the databases.
 
     \b
-    Example:
-      farmhand config check -c farmhand.yml
+    Examples:
+      farmhand config check -k /etc/farmhand/secrets.yml
+      farmhand config check --deployment
+      farmhand config check cron/crontab configs/workers.csv configs/tasks.d
     """
-    from farmhand.admin import check_config
+    from farmhand.checking import check_config
 
-    return check_config(run, secrets)
+    return check_config(run, secrets, files, deployment=deployment)
 
 
 @farm_command(config, "show", command="farmhand config", changes=False)

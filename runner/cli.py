@@ -85,14 +85,14 @@ def worker(run: Run) -> Result:
     Example:
       runner worker -c /etc/farmhand/farmhand.yml -v
     """
-    from runner.load import find_file, load_worker
+    from runner.load import find_file_of_task, load_worker
     from runner.metadata import find_metadata
     from runner.processes import die_with_parent
     from runner.worker.life import run_worker
 
     if "RUNNER_CONFIG_CMD" in run.environ:
         die_with_parent()
-    path = find_file(run.config_path, run.environ)
+    path = find_file_of_task(run.config_path, run.environ)
     common, settings = load_worker(path, run.environ)
     metadata = find_metadata(common.metadata_url, run.environ) if settings.notices else None
     return run_worker(run, settings, metadata)

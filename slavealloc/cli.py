@@ -10,6 +10,7 @@ import click
 
 from farmhand.command import Result, Run, farm_command
 from farmhand.errors import BadInput
+from slavealloc.client import cli as master_cli
 from slavealloc.client.completion import complete_masters, complete_workers
 from slavealloc.doors import cli as token_cli
 from slavealloc.groups import database_option, main, secrets_option, server_option, url_of_database
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 # Each adds its verbs to their groups, below `main`.
-MODULES = (token_cli,)
+MODULES = (master_cli, token_cli)
 path = click.Path(path_type=Path)
 
 
