@@ -7,6 +7,7 @@ from html import escape
 from benchmarks.plot import make_plot
 from benchmarks.report import (
     LEAD,
+    NOTHING,
     SUMMARY_HEAD,
     TITLE,
     describe_part,
@@ -62,11 +63,12 @@ def make_html(parts: Sequence[Found]) -> str:
     """Make the whole page."""
     links = "".join(f'<a href="#{each.name}">{escape(each.title)}</a>' for each in parts)
     body = [f"<h1>{TITLE}</h1><p>{escape(LEAD)}</p><nav>{links}</nav>"]
-    body.append(_table(SUMMARY_HEAD, summarize(parts)))
+    body.append(_table(SUMMARY_HEAD, summarize(parts)) if parts else f"<p>{_code(NOTHING)}</p>")
     for found in parts:
         body += _part(found)
-    body.append('<h2 id="machine">Measured on</h2>')
-    body.append(_table(("what", "parts"), list_machines(parts)))
+    if parts:
+        body.append('<h2 id="machine">Measured on</h2>')
+        body.append(_table(("what", "parts"), list_machines(parts)))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
