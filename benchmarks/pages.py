@@ -162,13 +162,13 @@ def measure_puts(page: Page, site: PagesOfFarm) -> float:
     return float(page.evaluate(PUTS, [ids[:CHANGED], True]))
 
 
-def measure_all(quick: bool) -> list[Row]:
-    """Measure all; nothing without Chromium."""
+def measure_all(_: bool) -> list[Row]:
+    """Measure all, quick or not: the search needs its workers. Nothing without Chromium."""
     if "chromium" in services.missing_services():
         return []
     with (
         tempfile.TemporaryDirectory(prefix="farmhand-bench-") as folder,
-        running_pages(Path(folder), WORKERS // 5 if quick else WORKERS) as site,
+        running_pages(Path(folder), WORKERS) as site,
         running_chromium() as browser,
         browser.new_context(viewport={"width": 1280, "height": 800}) as context,
     ):

@@ -7,7 +7,7 @@ from html import escape
 from benchmarks.results import Kind, Row
 
 WIDTH, HEIGHT = 720, 360
-LEFT, RIGHT, TOP, BOTTOM = 64, 208, 16, 44
+LEFT, RIGHT, TOP, BOTTOM = 76, 232, 16, 48
 COLORS = 6
 DASHES = {Kind.OURS: "", Kind.NAIVE: "7 4", Kind.PEER: "2 3", Kind.FLOOR: "1 5"}
 
@@ -48,7 +48,7 @@ class _Axis:
 def _grid(across: _Axis, up: _Axis) -> Iterator[str]:
     for x, words in across.marks():
         yield f'<path class="grid" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"/>'
-        yield f'<text class="name" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}">{words}</text>'
+        yield f'<text class="name" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}">{words}</text>'
     for y, words in up.marks():
         yield f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
         yield f'<text class="mark" x="{LEFT - 6}" y="{y + 4:.1f}">{words}</text>'
@@ -57,6 +57,7 @@ def _grid(across: _Axis, up: _Axis) -> Iterator[str]:
 def _lines(rows: Sequence[Row], across: _Axis, up: _Axis) -> Iterator[str]:
     """Draw a line a method, its name at the end, names apart from each other."""
     methods = list(dict.fromkeys((row.method, row.kind) for row in rows))
+    methods.sort(key=lambda each: each[1] is not Kind.OURS)  # its colour is the same in all plots
     ends: list[tuple[float, int, str]] = []
     for number, (method, kind) in enumerate(methods):
         of_method = [row for row in rows if row.method == method]
@@ -72,7 +73,7 @@ def _lines(rows: Sequence[Row], across: _Axis, up: _Axis) -> Iterator[str]:
         ends.append((points[-1][1], number, method))
     y = -math.inf
     for end, number, method in sorted(ends):
-        y = max(end, y + 15)
+        y = max(end, y + 16)
         at = f'x="{WIDTH - RIGHT + 10}" y="{y + 4:.1f}"'
         yield f'<text class="method c{number % COLORS}" {at}>{escape(_cut(method))}</text>'
 

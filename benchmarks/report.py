@@ -11,6 +11,7 @@ LEAD = (
     "that do the same, and the floor (what the work itself takes). All of a case are measured in "
     "turn on one machine, so that a busy moment strikes all alike; numbers are medians."
 )
+NOTHING = "Nothing is stored yet: `make bench`."
 WORDS = {
     Kind.OURS: "ours",
     Kind.NAIVE: "the naive way",
@@ -126,6 +127,8 @@ def make_markdown(parts: Sequence[Found]) -> str:
     """Make the whole page."""
     lines = [f"# {TITLE}", "", LEAD, "", "With plots: [benchmarks.html](benchmarks.html)."]
     lines += ["Written by `make bench`, from `benchmarks.json`.", ""]
+    if not parts:
+        return "\n".join([*lines, f"{NOTHING}\n"])
     lines += _table(SUMMARY_HEAD, summarize(parts))
     for found in parts:
         lines += [f"## {found.title}", "", found.about, "", describe_part(found), ""]

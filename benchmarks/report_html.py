@@ -7,6 +7,7 @@ from html import escape
 from benchmarks.plot import make_plot
 from benchmarks.report import (
     LEAD,
+    NOTHING,
     SUMMARY_HEAD,
     TITLE,
     describe_part,
@@ -36,12 +37,15 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--rule); padding: .3rem .6rem; text-align: left;
   vertical-align: top; }
 th { color: var(--soft); font-weight: 600; font-size: .85rem; }
-td.number { text-align: right; white-space: nowrap; }
+td.number { text-align: right; }
+td.number, td.command, td:first-child { white-space: nowrap; }
 tr.ours { background: var(--ours); font-weight: 600; }
 .missed { color: var(--missed); font-weight: 600; }
-.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); }
+.plots { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); }
 figure { margin: 0; max-width: 46rem; }
-svg { width: 100%; height: auto; } svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
+svg { width: 100%; height: auto; }
+svg text { fill: var(--soft); font: 14px system-ui, sans-serif; }
 .name { text-anchor: middle; } .mark { text-anchor: end; }
 .grid { stroke: var(--rule); } .line { fill: none; stroke-width: 2; }
 .line.c0 { stroke: var(--c0); } .dot.c0, svg .method.c0 { fill: var(--c0); }
@@ -51,18 +55,20 @@ svg { width: 100%; height: auto; } svg text { fill: var(--soft); font: 12px syst
 .line.c4 { stroke: var(--c4); } .dot.c4, svg .method.c4 { fill: var(--c4); }
 .line.c5 { stroke: var(--c5); } .dot.c5, svg .method.c5 { fill: var(--c5); }
 """
-NUMBER = re.compile(r"[-\d.,]+( \S+| per second| EC2 calls)?")
+RATIOS = ("ours is × better", "÷ floor")
+NUMBER = re.compile(r"[-\d.,]+( (ms|s|MiB|KiB|per second|EC2 calls))?")
 
 
 def make_html(parts: Sequence[Found]) -> str:
     """Make the whole page."""
     links = "".join(f'<a href="#{each.name}">{escape(each.title)}</a>' for each in parts)
     body = [f"<h1>{TITLE}</h1><p>{escape(LEAD)}</p><nav>{links}</nav>"]
-    body.append(_table(SUMMARY_HEAD, summarize(parts)))
+    body.append(_table(SUMMARY_HEAD, summarize(parts)) if parts else f"<p>{_code(NOTHING)}</p>")
     for found in parts:
         body += _part(found)
-    body.append('<h2 id="machine">Measured on</h2>')
-    body.append(_table(("what", "parts"), list_machines(parts)))
+    if parts:
+        body.append('<h2 id="machine">Measured on</h2>')
+        body.append(_table(("what", "parts"), list_machines(parts)))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -106,5 +112,5 @@ def _cell(name: str, text: str) -> str:
         return f'<td class="command"><code>{escape(text)}</code></td>'
     if name == "goal" and "MISSED" in text:
         return f'<td class="missed">{escape(text)}</td>'
-    kind = "number" if NUMBER.fullmatch(text) else ("kind" if not name else "")
+    kind = "number" if NUMBER.fullmatch(text) or name in RATIOS else ("kind" if not name else "")
     return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"

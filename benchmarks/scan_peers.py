@@ -51,7 +51,7 @@ def poll_with_ours_on_asyncio(count: int) -> Answers:
 
 async def _gather_ours(count: int) -> Answers:
     from scanner.transport.calls import Limits, Transport
-    from scanner.transport.errors import Unreachable
+    from scanner.transport.errors import OutOfTime, Unreachable
 
     began, answers = time.perf_counter(), Answers()
     transport = Transport(Limits(status_s=DEADLINE_S), ends_at=time.monotonic() + DEADLINE_S)
@@ -59,7 +59,7 @@ async def _gather_ours(count: int) -> Answers:
     async def ask(number: int) -> None:
         try:
             found = (await transport.status(url_of(number))).state.value
-        except Unreachable as err:
+        except (Unreachable, OutOfTime) as err:  # the sweep ends as soon as a daemon is late
             found = "refuses" if "refused" in str(err) else "hangs"
         answers[number] = (found, time.perf_counter() - began)
 

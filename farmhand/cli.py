@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from farmhand.command import Result, Run, farm_command, plain_group
+from farmhand.command import SECRETS, Result, Run, farm_command, plain_group
 from farmhand.completion import SHELLS
 
 main = plain_group("farmhand", help="Look after what the farm's commands share.")
 db = plain_group("db", help="The farm database: its version, and upgrades.", parent=main)
 config = plain_group("config", help="The configuration file.", parent=main)
 secrets_option = click.option(
-    "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
+    "-k", "--secrets", type=click.Path(path_type=Path), metavar="FILE", help=SECRETS
 )
 
 
@@ -22,6 +22,11 @@ def upgrade(run: Run, secrets: Path | None) -> Result:
 
     \b
     Upgrade the database first, then half the hosts, then the rest.
+
+    \b
+    Examples:
+      farmhand db upgrade --dry-run
+      farmhand db upgrade -k /etc/farmhand/secrets.yml
     """
     from farmhand.admin import upgrade_database
 
@@ -31,7 +36,12 @@ def upgrade(run: Run, secrets: Path | None) -> Result:
 @farm_command(db, "current", command="farmhand db", changes=False)
 @secrets_option
 def current(run: Run, secrets: Path | None) -> Result:
-    """Show which version the farm database has, and which one this release needs."""
+    """Show which version the farm database has, and which one this release needs.
+
+    \b
+    Example:
+      farmhand db current
+    """
     from farmhand.admin import show_version
 
     return show_version(run, secrets)
@@ -62,7 +72,12 @@ def check(run: Run, secrets: Path | None, deployment: bool, files: tuple[Path, .
 @farm_command(config, "show", command="farmhand config", changes=False)
 @secrets_option
 def show(run: Run, secrets: Path | None) -> Result:
-    """Show the configuration as farmhand understands it, defaults filled in and secrets hidden."""
+    """Show the configuration as farmhand understands it, defaults filled in and secrets hidden.
+
+    \b
+    Example:
+      farmhand config show -c farmhand.yml
+    """
     from farmhand.admin import show_config
 
     return show_config(run, secrets)
@@ -72,10 +87,12 @@ def show(run: Run, secrets: Path | None) -> Result:
 def schema(run: Run) -> Result:
     """Print the JSON Schema of farmhand.yml, for editors.
 
-    \b
     Keep it beside the file, whose first line names it:
+    `# yaml-language-server: $schema=farmhand.schema.json`
+
+    \b
+    Example:
       farmhand config schema > farmhand.schema.json
-      # yaml-language-server: $schema=farmhand.schema.json
     """
     from farmhand.config_schema import make_schema
     from farmhand.output import print_json
@@ -92,6 +109,11 @@ def status(run: Run, secrets: Path | None) -> Result:
     And whose farm this is, whether its database and this release go together, and which hosts ran
     something of late. Exit codes: 0 shown, also when something is late; 2 bad configuration, or a
     database that does not fit; 4 the database did not answer.
+
+    \b
+    Examples:
+      farmhand status
+      farmhand status --json
     """
     from farmhand.status import show_status
 

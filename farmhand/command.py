@@ -71,15 +71,41 @@ class Result:
     samples: tuple[Sample, ...] = ()
 
 
-class VerbGroup(click.Group):
+class FarmGroup(click.Group):
+    """A command with verbs, each said in one whole sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs; click cuts what does not fit into a line."""
+        del ctx
+        said = [(name, (each.help or "").split("\n\n")[0]) for name, each in self.commands.items()]
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, " ".join(text.split())) for name, text in sorted(said)])
+
+
+class VerbGroup(FarmGroup):
     """A command with verbs; a first argument that is none of them belongs to the verb `run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `run` in front where no verb, and no question about the command itself, stands."""
         completing_verb = ctx.resilient_parsing and not args
         if not completing_verb and args[:1] not in self._first_words():
+            self._refuse_misspelled(ctx, args)
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_misspelled(self, ctx: click.Context, args: list[str]) -> None:
+        """Refuse a word that can only be a verb misspelled."""
+        from farmhand.wording import unknown
+
+        word = args[0] if args else "-"
+        has_arguments = any(
+            isinstance(each, click.Argument) for each in self.commands["run"].params
+        )
+        if word.startswith("-") or (has_arguments and Path(word).exists()):
+            return
+        said = unknown("verb", word, self.commands)
+        if "did you mean" in said or not has_arguments:
+            ctx.fail(said)
 
     def _first_words(self) -> list[list[str]]:
         return [[word] for word in (*self.commands, "-h", "--help", "--version")]
@@ -98,8 +124,9 @@ class VerbGroup(click.Group):
 
 def verb_group(name: str, help: str) -> VerbGroup:  # noqa: A002 - click's own word
     """Make the group that a command's verbs are added to."""
+    settings = {"help_option_names": ["-h", "--help"]}
     group = VerbGroup(
-        name=name, help=help, context_settings={"help_option_names": ["-h", "--help"]}
+        name=name, help=help, context_settings=settings, subcommand_metavar="[VERB] …"
     )
     return click.version_option(__version__, prog_name=name, message="%(prog)s %(version)s")(group)
 
@@ -111,7 +138,7 @@ def plain_group(
 ) -> click.Group:
     """Make a group without a verb of its own, alone or below another one."""
     settings = {"help_option_names": ["-h", "--help"]}
-    group = click.Group(name=name, help=help, context_settings=settings)
+    group = FarmGroup(name=name, help=help, context_settings=settings, subcommand_metavar="VERB …")
     if parent is not None:
         parent.add_command(group)
         return group
@@ -160,6 +187,8 @@ def farm_command(  # noqa: PLR0913 - each says one thing of the verb, by name
     return decorate
 
 
+CONFIG = "The configuration. Default: $FARMHAND_CONFIG, ./farmhand.yml, /etc/farmhand/farmhand.yml."
+SECRETS = "A second file, for secrets; nobody else may read it."
 COMMON = (
     "config_path",
     "dry_run",
@@ -199,7 +228,7 @@ def _common_options(
         help="End by then.",
     )
     return [
-        option("--metrics-textfile", type=path, help=metrics),
+        option("--metrics-textfile", type=path, metavar="FILE", help=metrics),
         *([dry_run] if changes else []),
         *([deadline] if math.isfinite(deadline_s) else []),
         option(
@@ -209,9 +238,9 @@ def _common_options(
             flag_value="/dev/log",
             help="Log to /dev/log, HOST or HOST:PORT too.",
         ),
-        option("-l", "--logfile", type=path, help="Log there too, rotating."),
+        option("-l", "--logfile", type=path, metavar="FILE", help="Log there too, rotating."),
         option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
         option("-v", "--verbose", count=True, help="Say more; twice: everything."),
         option("--json", is_flag=True, help="Print one JSON document."),
-        option("-c", "--config", "config_path", type=path, help="The configuration file."),
+        option("-c", "--config", "config_path", type=path, metavar="FILE", help=CONFIG),
     ]

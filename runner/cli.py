@@ -20,7 +20,11 @@ def complete_chores(_: click.Context, __: click.Parameter, incomplete: str) -> l
 
 @farm_command(main, "run", command="runner", changes=True, deadline_s=math.inf, taken="n")
 @click.option(
-    "-n", "--times", type=click.IntRange(min=1), help="So many rounds.  [default: for ever]"
+    "-n",
+    "--times",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="So many rounds.  [default: for ever]",
 )
 @click.option("-H", "--halt-after", is_flag=True, help="Run the halt task after the last round.")
 @click.option("-g", "--get", metavar="SECTION.OPTION", help="Print a setting, and do nothing else.")
@@ -57,7 +61,12 @@ def run(
 
 @farm_command(main, "status", command="runner", changes=False)
 def status(run: Run) -> Result:
-    """Say what this machine's runner does, since when, and how its last ten rounds went."""
+    """Say what this machine's runner does, since when, and how its last ten rounds went.
+
+    \b
+    Example:
+      runner status
+    """
     from runner.status import show_status
 
     return show_status(run)
@@ -71,6 +80,10 @@ def worker(run: Run) -> Result:
 
     \b
     Exit codes are a task's: 0 go on, 2 halt, 3 exit, others: try again.
+
+    \b
+    Example:
+      runner worker -c /etc/farmhand/farmhand.yml -v
     """
     from runner.load import find_file_of_task, load_worker
     from runner.metadata import find_metadata

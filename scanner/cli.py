@@ -52,7 +52,12 @@ def probe(run: Run, url: str) -> Result:
 @farm_command(main, "status", command="scanner", changes=False)
 @secrets_option
 def status(run: Run, **options: str) -> Result:
-    """Say on one screen how daemons and queue are, and who needs a human, and why."""
+    """Say on one screen how daemons and queue are, and who needs a human, and why.
+
+    \b
+    Example:
+      scanner status
+    """
     from scanner.verbs.status import show_status
 
     return show_status(run, with_settings(run, options))

@@ -29,8 +29,17 @@ path = click.Path(path_type=Path)
 @farm_command(main, "serve", command="slavealloc", changes=False, deadline_s=math.inf)
 @url_of_database
 @secrets_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Listen there.")
-@click.option("--port", type=click.IntRange(0, 65535), default=1080, show_default=True)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen there."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=1080,
+    show_default=True,
+    metavar="N",
+    help="The port.",
+)
 @click.option("--dev", is_flag=True, help="Start again whenever the code changes.")
 @click.option("--no-ui", is_flag=True, help="Without the pages.")
 @click.option("--no-allocator", is_flag=True, help="Without /gettac.")
@@ -80,6 +89,10 @@ def dbdump(run: Run, settings: Settings, file: Path | None) -> Result:
     """Write workers, masters and all that belongs to them as JSON lines, to stdout or a FILE.
 
     It holds the workers' passwords: let nobody else read it.
+
+    \b
+    Example:
+      slavealloc dbdump /var/backups/slavealloc.jsonl
     """
     from slavealloc.bulk.dbadmin import dump_database
 
@@ -91,7 +104,13 @@ def dbdump(run: Run, settings: Settings, file: Path | None) -> Result:
 @click.option("--scrub", is_flag=True, help="Give every secret another value, for a staging copy.")
 @click.argument("file", type=path)
 def dbload(run: Run, settings: Settings, scrub: bool, file: Path) -> Result:
-    """Load a dump into an empty database, of any of the three kinds; all of it or nothing."""
+    """Load a dump into an empty database, of any of the three kinds; all of it or nothing.
+
+    \b
+    Examples:
+      slavealloc dbload /var/backups/slavealloc.jsonl
+      slavealloc dbload --scrub /var/backups/slavealloc.jsonl
+    """
     from slavealloc.bulk.dbadmin import load_database
 
     return load_database(run, settings, file, scrub=scrub)
@@ -99,18 +118,36 @@ def dbload(run: Run, settings: Settings, scrub: bool, file: Path) -> Result:
 
 @farm_command(main, "dbimport", command="slavealloc", changes=True)
 @database_option
-@click.option("--slave-data", type=path, help="CSV: name, basedir, pool, distro, bitlength, …")
-@click.option("--master-data", type=path, help="CSV: nickname, fqdn, http_port, pb_port, …")
-@click.option("--master-json", type=path, help="production-masters.json.")
-@click.option("--password-data", type=path, help="CSV: pool, distro (* for all), password.")
-@click.option("--jacuzzi-data", type=path, help="CSV: builder, worker.")
-@click.option("--tac-template", "templates", type=path, multiple=True, help="NAME.tac.j2")
+@click.option(
+    "--slave-data", type=path, metavar="FILE", help="CSV: name, basedir, pool, distro, bitlength, …"
+)
+@click.option(
+    "--master-data", type=path, metavar="FILE", help="CSV: nickname, fqdn, http_port, pb_port, …"
+)
+@click.option("--master-json", type=path, metavar="FILE", help="production-masters.json.")
+@click.option(
+    "--password-data", type=path, metavar="FILE", help="CSV: pool, distro (* for all), password."
+)
+@click.option("--jacuzzi-data", type=path, metavar="FILE", help="CSV: builder, worker.")
+@click.option(
+    "--tac-template",
+    "templates",
+    type=path,
+    multiple=True,
+    metavar="FILE",
+    help="A template, NAME.tac.j2; repeatable.",
+)
 @click.option("--enable", is_flag=True, help="Enable what is new; else it waits to be enabled.")
 def dbimport(run: Run, settings: Settings, enable: bool, **files: Any) -> Result:
     """Add or change workers, masters, passwords, jacuzzis and templates from files.
 
     Twice is the same as once; what a file does not mention stays as it is. Pools and the like that
     are missing are created. docs/slavealloc.md lists the columns.
+
+    \b
+    Examples:
+      slavealloc dbimport --dry-run --slave-data workers.csv
+      slavealloc dbimport --enable --slave-data workers.csv --master-data masters.csv
     """
     from slavealloc.bulk.dbadmin import import_files
 
@@ -125,7 +162,12 @@ def dbimport(run: Run, settings: Settings, enable: bool, **files: Any) -> Result
     "slaves", nargs=-1, required=True, metavar="SLAVE…", shell_complete=complete_workers
 )
 def gettac(run: Run, whom: Whom, noop: bool, only_say: bool, slaves: tuple[str, ...]) -> Result:
-    """Print the buildbot.tac each SLAVE would get, and record it as if the machine had asked."""
+    """Print the buildbot.tac each SLAVE would get, and record it as if the machine had asked.
+
+    \b
+    Example:
+      slavealloc gettac -n bld-linux64-007
+    """
     from slavealloc.client.verbs import print_tacs
 
     return print_tacs(run, whom, slaves, record=not noop, show=not only_say)
@@ -175,7 +217,12 @@ def disable(run: Run, whom: Whom, note: str | None, enable: bool, slave: str) ->
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces its notes.")
 @click.argument("slave", shell_complete=complete_workers)
 def enable(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
-    """Let SLAVE start again."""
+    """Let SLAVE start again.
+
+    \b
+    Example:
+      slavealloc enable bld-linux64-007
+    """
     from slavealloc.client.verbs import set_enabled
 
     return set_enabled(run, whom, slave, enabled=True, note=note)
@@ -186,7 +233,13 @@ def enable(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces them.")
 @click.argument("slave", shell_complete=complete_workers)
 def notes(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
-    """Print what is noted about SLAVE, or note something else."""
+    """Print what is noted about SLAVE, or note something else.
+
+    \b
+    Examples:
+      slavealloc notes bld-linux64-007
+      slavealloc notes bld-linux64-007 -m "bug 123456: new disk"
+    """
     from slavealloc.client.verbs import print_notes, set_notes
 
     if note is None:
@@ -196,12 +249,19 @@ def notes(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
 
 @farm_command(main, "workers", command="slavealloc", changes=False)
 @server_option
-@click.option("--pool", multiple=True, help="Only of this pool; repeatable.")
-@click.option("--purpose", multiple=True, help="Only for this purpose; repeatable.")
-@click.option("--environment", multiple=True, help="Only of this environment; repeatable.")
+@click.option("--pool", multiple=True, metavar="NAME", help="Only of this pool; repeatable.")
+@click.option("--purpose", multiple=True, metavar="NAME", help="Only for this purpose; repeatable.")
+@click.option(
+    "--environment", multiple=True, metavar="NAME", help="Only of this environment; repeatable."
+)
 @click.option("--enabled/--disabled", default=None, help="Only those.")
 def workers(run: Run, whom: Whom, **filters: Any) -> Result:
-    """List workers: their master, their lock, when they last asked, their notes."""
+    """List workers: their master, their lock, when they last asked, their notes.
+
+    \b
+    Example:
+      slavealloc workers --pool build --disabled
+    """
     from slavealloc.client.verbs import list_workers
 
     return list_workers(run, whom, filters)
@@ -210,7 +270,12 @@ def workers(run: Run, whom: Whom, **filters: Any) -> Result:
 @farm_command(main, "masters", command="slavealloc", changes=False)
 @server_option
 def masters(run: Run, whom: Whom) -> Result:
-    """List masters, and how many workers each serves."""
+    """List masters, and how many workers each serves.
+
+    \b
+    Example:
+      slavealloc masters
+    """
     from slavealloc.client.verbs import list_masters
 
     return list_masters(run, whom)
@@ -220,7 +285,12 @@ def masters(run: Run, whom: Whom) -> Result:
 @server_option
 @click.argument("slave", shell_complete=complete_workers)
 def history(run: Run, whom: Whom, slave: str) -> Result:
-    """List the masters SLAVE was sent to, and who changed it, newest first, and why."""
+    """List the masters SLAVE was sent to, and who changed it, newest first, and why.
+
+    \b
+    Example:
+      slavealloc history bld-linux64-007
+    """
     from slavealloc.client.verbs import show_history
 
     return show_history(run, whom, slave)

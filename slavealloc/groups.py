@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from farmhand.command import Result, Run, plain_group
+from farmhand.command import SECRETS, Result, Run, plain_group
 from slavealloc.client.whom import Whom
 
 main = plain_group("slavealloc", help="Send each worker to its master, and see where they are.")
@@ -28,7 +28,8 @@ secrets_option = click.option(
     "-k",
     "--secrets",
     type=click.Path(path_type=Path),
-    help="Secrets; nobody else may read it.",
+    metavar="FILE",
+    help=SECRETS,
 )
 
 

@@ -1,10 +1,12 @@
 """The `watch-pending` command: verbs and options. What a verb needs is imported inside it."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from farmhand.command import Result, Run, farm_command, plain_group, verb_group
+from farmhand.command import SECRETS, Result, Run, farm_command, plain_group, verb_group
 from farmhand.completion import from_configuration
 
 REGIONS = from_configuration("watch_pending", "region_priorities")
@@ -12,23 +14,27 @@ TYPES = from_configuration("watch_pending", "instance_types")
 main = verb_group("watch-pending", help="Start machines on EC2 while Buildbot jobs wait for them.")
 amis = plain_group("amis", help="The account's AMIs: their list, and the old ones.", parent=main)
 secrets_option = click.option(
-    "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
+    "-k", "--secrets", type=click.Path(path_type=Path), metavar="FILE", help=SECRETS
 )
-regions_option = click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Launch there; repeatable. Default: all.",
-)
+
+
+def regions_where(said: str) -> Callable[[Any], Any]:
+    """Make the option that names regions."""
+    names = ("-r", "--region", "regions")
+    return click.option(*names, multiple=True, metavar="REGION", shell_complete=REGIONS, help=said)
+
+
+regions_option = regions_where("Only there; repeatable. Default: all.")
 
 
 @farm_command(main, "run", command="watch-pending", changes=True)
 @secrets_option
 @regions_option
 @click.option(
-    "--cached-cert-dir", type=click.Path(path_type=Path), help="Where puppet certificates are kept."
+    "--cached-cert-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="Where puppet certificates are kept.",
 )
 @click.option(
     "--latest-ami-percentage",
@@ -80,19 +86,13 @@ def run(  # noqa: PLR0913 - one argument for each option
 
 @farm_command(main, "stop-idle", command="watch-pending", changes=True)
 @secrets_option
-@click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Only there; repeatable.",
-)
+@regions_where("Only there; repeatable.")
 @click.option(
     "-t",
     "--moz-type",
     "types",
     multiple=True,
+    metavar="TYPE",
     shell_complete=TYPES,
     help="Only this type; repeatable.",
 )
@@ -207,6 +207,7 @@ def explain(
     type=click.IntRange(min=1),
     default=30,
     show_default=True,
+    metavar="N",
     help="A pattern should have matched a request of so many days.",
 )
 @click.argument("builders", nargs=-1, metavar="[BUILDER]…")
@@ -230,14 +231,7 @@ def check(
 
 @farm_command(amis, "publish", command="watch-pending amis", changes=True)
 @secrets_option
-@click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Only of there; repeatable.",
-)
+@regions_where("Only of there; repeatable.")
 @click.option("--public", is_flag=True, help="Let everybody read it (S3's ACL public-read).")
 @click.argument("destination")
 def publish(
@@ -264,14 +258,7 @@ def publish(
 
 @farm_command(amis, "prune", command="watch-pending amis", changes=True)
 @secrets_option
-@click.option(
-    "-r",
-    "--region",
-    "regions",
-    multiple=True,
-    shell_complete=REGIONS,
-    help="Only there; repeatable.",
-)
+@regions_where("Only there; repeatable.")
 @click.option(
     "--keep-last",
     type=click.IntRange(min=1),

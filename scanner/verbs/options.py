@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farmhand.command import Run
+from farmhand.command import SECRETS, Run
 
 if TYPE_CHECKING:
     from scanner.settings import Settings
@@ -29,13 +29,20 @@ class Text(click.ParamType[str]):
         return value
 
 
+class AnyInt(click.IntRange):
+    """A number that fits where it is kept; its bounds are nothing that anybody needs to read."""
+
+    def _describe_range(self) -> str:
+        return ""
+
+
 SHORT, WORD, LINE, REASON = Text(32), Text(64), Text(255), Text(1000)
 BUILD_ID = click.IntRange(1, 2**63 - 1)
-BYTE = click.IntRange(-(2**62), 2**62)
-SCORE = click.IntRange(-MOST_INT, MOST_INT)
+BYTE = AnyInt(-(2**62), 2**62)
+SCORE = AnyInt(-MOST_INT, MOST_INT)
 build_argument = click.argument("build_id", metavar="BUILD", type=BUILD_ID)
 secrets_option = click.option(
-    "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
+    "-k", "--secrets", type=click.Path(path_type=Path), metavar="FILE", help=SECRETS
 )
 
 

@@ -12,7 +12,12 @@ from scanner.verbs.options import SCORE, build_argument, secrets_option, with_se
 @farm_command(queue, "list", command="scanner", changes=False)
 @secrets_option
 def queue_list(run: Run, **options: Any) -> Result:
-    """List the queue in the order in which it is served."""
+    """List the queue in the order in which it is served.
+
+    \b
+    Example:
+      scanner queue list
+    """
     from scanner.verbs.queue import list_queue
 
     return list_queue(run, with_settings(run, options))
@@ -23,7 +28,12 @@ def queue_list(run: Run, **options: Any) -> Result:
 @click.argument("score", type=SCORE)
 @secrets_option
 def queue_score(run: Run, build_id: int, score: int, **options: Any) -> Result:
-    """Give a build another score: the highest goes first."""
+    """Give a build another score: the highest goes first.
+
+    \b
+    Example:
+      scanner queue score 17 1000
+    """
     from scanner.verbs.queue import change_score
 
     return change_score(run, with_settings(run, options), build_id, score)
@@ -33,7 +43,12 @@ def queue_score(run: Run, build_id: int, score: int, **options: Any) -> Result:
 @build_argument
 @secrets_option
 def queue_hold(run: Run, build_id: int, **options: Any) -> Result:
-    """Start a waiting build no more, until it is released."""
+    """Start a waiting build no more, until it is released.
+
+    \b
+    Example:
+      scanner queue hold 17
+    """
     from scanner.verbs.queue import hold
 
     return hold(run, with_settings(run, options), build_id)
@@ -43,7 +58,12 @@ def queue_hold(run: Run, build_id: int, **options: Any) -> Result:
 @build_argument
 @secrets_option
 def queue_release(run: Run, build_id: int, **options: Any) -> Result:
-    """Let a build that was held wait for its turn again, also one that failed lately."""
+    """Let a build that was held wait for its turn again, also one that failed lately.
+
+    \b
+    Example:
+      scanner queue release 17
+    """
     from scanner.verbs.queue import release
 
     return release(run, with_settings(run, options), build_id)
@@ -53,7 +73,12 @@ def queue_release(run: Run, build_id: int, **options: Any) -> Result:
 @build_argument
 @secrets_option
 def queue_cancel(run: Run, build_id: int, **options: Any) -> Result:
-    """End a build: at once if it waits, else the next scan aborts it."""
+    """End a build: at once if it waits, else the next scan aborts it.
+
+    \b
+    Example:
+      scanner queue cancel 17
+    """
     from scanner.verbs.queue import cancel
 
     return cancel(run, with_settings(run, options), build_id)

@@ -31,7 +31,12 @@ def disable(run: Run, whom: Whom, note: str | None, nickname: str) -> Result:
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces its notes.")
 @click.argument("nickname", metavar="MASTER", shell_complete=complete_masters)
 def enable(run: Run, whom: Whom, note: str | None, nickname: str) -> Result:
-    """Send workers to MASTER again."""
+    """Send workers to MASTER again.
+
+    \b
+    Example:
+      slavealloc master enable bm1-build
+    """
     from slavealloc.client.verbs import set_master_enabled
 
     return set_master_enabled(run, whom, nickname, enabled=True, note=note)

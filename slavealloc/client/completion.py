@@ -13,7 +13,7 @@ from slavealloc.client.whom import DEFAULT_URL
 if TYPE_CHECKING:
     import click
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 2.0
 MOST = 100
 
 

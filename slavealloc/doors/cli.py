@@ -33,7 +33,12 @@ def add(run: Run, settings: Settings, machine: bool, name: str) -> Result:
 @farm_command(token, "list", command="slavealloc", changes=False)
 @database_option
 def list_(run: Run, settings: Settings) -> Result:
-    """List tokens by their names: what they are good for, when they were last used."""
+    """List tokens by their names: what they are good for, when they were last used.
+
+    \b
+    Example:
+      slavealloc token list
+    """
     from slavealloc.doors.verbs import list_tokens
 
     return list_tokens(run, settings)
@@ -43,7 +48,12 @@ def list_(run: Run, settings: Settings) -> Result:
 @database_option
 @click.argument("name")
 def revoke(run: Run, settings: Settings, name: str) -> Result:
-    """Let the token of NAME be good for nothing, from now on and for ever."""
+    """Let the token of NAME be good for nothing, from now on and for ever.
+
+    \b
+    Example:
+      slavealloc token revoke jane
+    """
     from slavealloc.doors.verbs import revoke_token
 
     return revoke_token(run, settings, name)

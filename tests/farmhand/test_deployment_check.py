@@ -76,7 +76,7 @@ def test_a_host_that_is_well_has_no_findings(host: Path) -> None:
     ("job", "said"),
     [
         (RUN.replace("-q", "--quite"), "watch-pending: No such option '--quite'"),
-        (RUN.replace(" run", " stopidle"), "Got unexpected extra argument (stopidle)"),
+        (RUN.replace(" run", " stopidle"), 'unknown verb "stopidle"; did you mean "stop-idle"?'),
         (RUN.replace("watch-pending", "nowhere/watch-pending"), "is no program"),
         (RUN.replace("HOST/log/", "HOST/logs/"), "there is no HOST/logs; user ME must be able"),
         (RUN.replace("HOST/prom/", "HOST/no/"), "there is no HOST/no; user ME must be able"),
