@@ -39,7 +39,7 @@ def url_of(number: int) -> str:
 
 def poll_with_ours(count: int) -> Answers:
     """Poll as the scanner does."""
-    from scanner.transport import run_calls
+    from scanner.transport.calls import run_calls
 
     return run_calls(_gather_ours(count))
 
@@ -50,8 +50,8 @@ def poll_with_ours_on_asyncio(count: int) -> Answers:
 
 
 async def _gather_ours(count: int) -> Answers:
-    from scanner.errors import Unreachable
-    from scanner.transport import Limits, Transport
+    from scanner.transport.calls import Limits, Transport
+    from scanner.transport.errors import Unreachable
 
     began, answers = time.perf_counter(), Answers()
     transport = Transport(Limits(status_s=DEADLINE_S), ends_at=time.monotonic() + DEADLINE_S)
@@ -207,8 +207,8 @@ METHODS: dict[str, Callable[[int], Answers]] = {
     "sequence": poll_in_sequence,
 }
 NEEDS = {
-    "ours": ["scanner.transport"],
-    "asyncio": ["scanner.transport"],
+    "ours": ["scanner.transport.calls"],
+    "asyncio": ["scanner.transport.calls"],
     "twisted": ["twisted.internet.reactor", "twisted.web.xmlrpc"],
     "threads": ["requests"],
 }

@@ -1,11 +1,9 @@
 """What the verbs of `farmhand` do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy.engine import URL
@@ -13,10 +11,9 @@ from sqlalchemy.engine import URL
 from farmhand import config
 from farmhand.command import Result, Run
 from farmhand.config_file import find_config
-from farmhand.db import find_farm_db, format_url, make_engine, open_farm_db, reaching
+from farmhand.db import find_farm_db, format_url, make_engine, reaching
 from farmhand.errors import BadInput
-from farmhand.output import format_time, print_json, print_lines, print_table
-from farmhand.queries import read_last_runs
+from farmhand.output import print_json, print_lines
 from farmhand.state import find_state_directory, make_writable
 from farmhand.upgrades import check_version, newest_revision, read_revision, upgrade
 
@@ -78,15 +75,6 @@ def _find_database(run: Run, secrets: Path | None) -> tuple[URL, bool]:
     return find_farm_db(configured, run.environ)
 
 
-def check_config(run: Run, secrets: Path | None) -> Result:
-    """Validate the whole file, every section and every variable; BadInput has a line a problem."""
-    settings = load_settings(run, secrets, None)
-    sections = sorted(settings.sections)
-    document = {"path": str(settings.path), "farm": settings.farm, "sections": sections}
-    _print(run, document, f"{settings.path}: farm {settings.farm}, {', '.join(sections)}: all good")
-    return Result()
-
-
 def show_config(run: Run, secrets: Path | None) -> Result:
     """Print the whole configuration with defaults filled in; secrets stay hidden."""
     import yaml
@@ -118,46 +106,6 @@ def plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, Path) else value
-
-
-def show_status(run: Run, secrets: Path | None) -> Result:
-    """Print each command's last run and last success."""
-    settings = load_settings(run, secrets, "")
-    database = settings.database.get_secret_value() if settings.database else None
-    url, embedded = find_farm_db(database, run.environ)
-    farm_db = open_farm_db(
-        url, farm=settings.farm, embedded=embedded, timeout_s=TIMEOUT_S, reading=True
-    )
-    with farm_db.begin() as connection:
-        rows = read_last_runs(connection)
-    commands = summarize_runs(rows, run.now)
-    if run.json:
-        document = {"farm": settings.farm, "database": format_url(url), "commands": commands}
-        print_json(document)
-        return Result()
-    print_lines([f"farm {settings.farm}, database {format_url(url)}"])
-    head = ["command", "last run", "exit", "last success", "age of success (s)"]
-    keys = ["command", "last_run", "exit_code", "last_success", "success_age_s"]
-    table = [["never" if item[key] is None else item[key] for key in keys] for item in commands]
-    print_table(head, table, none="Nothing has run yet.")
-    return Result()
-
-
-def summarize_runs(rows: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
-    """Sum rows of `runs`, oldest first, up by command and verb; pure."""
-    commands: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        name = f"{row['command']} {row['verb']}"
-        item = commands.setdefault(
-            name, {"command": name, "last_success": None, "success_age_s": None}
-        )
-        started: datetime = row["started_at"]
-        item["last_run"] = format_time(started)
-        item["exit_code"] = row["exit_code"]
-        if row["exit_code"] == 0:
-            item["last_success"] = format_time(started)
-            item["success_age_s"] = round((now - started).total_seconds())
-    return [commands[name] for name in sorted(commands)]
 
 
 def _print(run: Run, document: Mapping[str, object], line: str) -> None:

@@ -1,6 +1,6 @@
 """farmhand.yml → Settings, a frozen dataclass for each section. Reads files only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 from pydantic import ConfigDict, Field, SecretStr
 
 from farmhand.errors import BadInput
-from farmhand.validation import NonEmpty, PositiveInt, Problem, SecretUrl, validate
+from farmhand.schedule import KNOWN
+from farmhand.validation import Count, NonEmpty, PositiveInt, Problem, SecretUrl, validate
+from farmhand.wording import unknown
 from farmhand.yaml_tree import expand, merge, read_yaml
 
 SECTIONS: Mapping[str, str] = {
@@ -37,12 +39,20 @@ class GraphiteHost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Top:
+class Top:
+    """What stands beside the sections."""
+
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     farm: Annotated[str, Field(pattern=FARM_NAME)]
     database: SecretUrl | None = None
     graphite: tuple[GraphiteHost, ...] = ()
+    every_s: Mapping[str, Count] = field(default_factory=dict)
+
+    def find_problems(self) -> Iterator[Problem]:
+        """Find names of no cron job."""
+        for name in self.every_s.keys() - {*KNOWN}:
+            yield Problem(("every_s", name), unknown("cron job", name, KNOWN))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +63,7 @@ class Settings:
     farm: str
     database: SecretStr | None = None
     graphite: tuple[GraphiteHost, ...] = ()
+    every_s: Mapping[str, int] = field(default_factory=dict)
     sections: Mapping[str, object] = field(default_factory=dict)
 
     def section(self, kind: type[Kind]) -> Kind:
@@ -85,7 +96,7 @@ def load(
     expanded = expand(tree, environ)
     data = expanded.tree.data
     top_data = {name: value for name, value in data.items() if name not in SECTIONS}
-    top, problems = validate(_Top, top_data, path.parent, beside=SECTIONS)
+    top, problems = validate(Top, top_data, path.parent, beside=SECTIONS)
     sections = {}
     for name in [name for name in SECTIONS if name in data]:
         sections[name], found = validate(find_section(name), data[name], path.parent)
@@ -95,12 +106,13 @@ def load(
     tree.refuse(problems + expanded.unset_problems(ignored))
     incomplete = {unset[0] for unset in expanded.unset}
     complete = {name: each for name, each in sections.items() if name not in incomplete}
-    top = cast("_Top", top)
+    top = cast("Top", top)
     return Settings(
         path=path,
         farm=top.farm,
         database=top.database,
         graphite=top.graphite,
+        every_s=top.every_s,
         sections=complete,
     )
 

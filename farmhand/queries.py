@@ -1,4 +1,4 @@
-"""All SQL on the records: runs."""
+"""SQL of the runs: a row for each time that a command did something."""
 
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from farmhand.db import db_now
 from farmhand.tables.records import runs
 
 RUNS_KEPT_S = 90 * 86400
+# Enough for a day of two hosts, and the table has it at its end.
+NEWEST_RUNS = 10_000
 
 
 def insert_run(
@@ -48,6 +50,14 @@ def read_last_runs(connection: Connection) -> list[dict[str, Any]]:
         .order_by(runs.c.id)
     )
     return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+def read_newest_runs(connection: Connection) -> list[dict[str, Any]]:
+    """Read the runs of the last day or so, of all commands, the oldest first."""
+    columns = (runs.c.command, runs.c.verb, runs.c.host, runs.c.version)
+    times = (runs.c.started_at, runs.c.finished_at)
+    statement = sa.select(*columns, *times).order_by(runs.c.id.desc()).limit(NEWEST_RUNS)
+    return [dict(row._mapping) for row in connection.execute(statement)][::-1]
 
 
 def read_verb_runs(connection: Connection, command: str) -> list[dict[str, Any]]:

@@ -48,6 +48,7 @@ def exclusive(directory: Path, name: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
             raise LockHeld(f"another run holds {path}; this one does nothing") from err
+        os.utime(file.fileno())  # since when, as `farmhand status` says
         yield
 
 

@@ -18,6 +18,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -108,9 +109,14 @@ def _check_file(path: Path, info: ValidationInfo) -> Path:
 
 NotBool = BeforeValidator(_refuse_bool)
 """Put into a number's Annotated: YAML's `yes` is no 1."""
-SecretUrl = Annotated[SecretStr, AfterValidator(_check_url)]
+SecretUrl = Annotated[
+    SecretStr,
+    AfterValidator(_check_url),
+    WithJsonSchema({"type": "string", "pattern": rf"^{URL.pattern}$", "writeOnly": True}),
+]
 """An SQLAlchemy URL, by its shape; hidden in repr, read by `get_secret_value()`."""
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
+"""A readable file; a relative path starts at the configuration file's directory."""
 
 Count = Annotated[int, NotBool, Field(ge=0)]
 Positive = Annotated[float, NotBool, Field(gt=0, allow_inf_nan=False)]
@@ -119,7 +125,6 @@ Usd = Positive
 Seconds = Positive
 NonEmpty = Annotated[str, Field(min_length=1)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
-"""A readable file; a relative path starts at the configuration file's directory."""
 
 
 # Tree → dataclasses

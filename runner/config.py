@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.chores.config import NAMES, Chores, find_problems
 from runner.settings import RunnerSettings, is_command
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
 
 if TYPE_CHECKING:
     from farmhand.validation import Problem

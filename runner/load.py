@@ -13,7 +13,7 @@ from runner.chores.config import Chores, find_problems
 from runner.chores.kinds import build, nest
 from runner.originals import read_ini
 from runner.settings import RunnerSettings, from_json
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
 
 YAML = {".yml", ".yaml"}
 LONGEST_S = 60

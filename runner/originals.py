@@ -11,7 +11,7 @@ from farmhand.wording import unknown
 from runner.chores.kinds import TRUTHS
 from runner.settings import LONGEST_S, RunnerSettings, TaskSettings, is_command
 from runner.tasks import natural_key
-from runner.worker_config import NOT_NEGATIVE, POSITIVE, WorkerSettings
+from runner.worker.config import NOT_NEGATIVE, POSITIVE, WorkerSettings
 
 NUMBERS = ("max_time", "sleep_time", "retry_jitter", "grace")
 RUNNER_NUMBERS = (*NUMBERS, "halt_interval", "round_interval", "hook_time", "reboot_s")

@@ -20,7 +20,7 @@ from scanner.models import (
     Verdict,
 )
 from scanner.rescue import quote_cookie, rescue_reason
-from scanner.wire import DaemonState, Status
+from scanner.transport.wire import DaemonState, Status
 
 ABORTING_TAIL = "Waiting for slave process to be terminated"
 # The one type of builds whose results' names may have a "/".
@@ -270,7 +270,7 @@ def _classify_broken(job: Job, limits: Scanner) -> Verdict:
 def read_tail(status: Status) -> str:
     r"""Return a log's tail as text, whatever is in it.
 
-    >>> from scanner.wire import Dialect
+    >>> from scanner.transport.wire import Dialect
     >>> tail = Status(state=DaemonState.BUILDING, dialect=Dialect.DICT, log_tail=b"\xa9 a\0b")
     >>> read_tail(tail)
     '\ufffd ab'

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scanner.config import Scanner
-from scanner.errors import FileMissing
 from scanner.logfile import LogFile
 from scanner.models import BuildState, Job, Verdict
 from scanner.store import Store, sum_file, writing
-from scanner.transport import LOG_NAME, Transport
-from scanner.wire import Status
+from scanner.transport.calls import LOG_NAME, Transport
+from scanner.transport.errors import FileMissing
+from scanner.transport.wire import Status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

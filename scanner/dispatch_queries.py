@@ -32,7 +32,7 @@ from scanner.models import (
     QueueStatus,
 )
 from scanner.queries import Hold, read_daemons
-from scanner.transport import Source
+from scanner.transport.calls import Source
 
 same_architecture = sa.and_(
     chroots.c.distribution == builds.c.distribution,

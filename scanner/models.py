@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from scanner.wire import Dialect, Status
+from scanner.transport.wire import Dialect, Status
 
 if TYPE_CHECKING:
-    from scanner.transport import Source
+    from scanner.transport.calls import Source
 
 
 class BuildState(StrEnum):

@@ -17,7 +17,7 @@ from farmhand.db import db_now, read_clock
 from farmhand.tables.builds import attempts, build_queue, builds, daemons
 from scanner.job_queries import write_changes
 from scanner.models import Daemon, Job, Known, Next, QueueStatus, StopReason
-from scanner.wire import Dialect
+from scanner.transport.wire import Dialect
 
 KEPT_S = 90 * 86400
 # What a scan writes of a daemon; `enabled` and `notes` only where it disables one.

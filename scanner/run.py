@@ -24,7 +24,7 @@ from scanner.report import Report, make_samples, print_report, report_to_json
 from scanner.scan import Scan
 from scanner.settings import Settings
 from scanner.steps import LeaseClock, Steps
-from scanner.transport import Limits, Transport, run_calls
+from scanner.transport.calls import Limits, Transport, run_calls
 
 log = logging.getLogger("scanner")
 # For what is written after the last answer.

@@ -21,7 +21,7 @@ from scanner.models import (
     StopReason,
     Verdict,
 )
-from scanner.wire import DaemonState
+from scanner.transport.wire import DaemonState
 
 # After these it is not known yet whether the daemon does what it should.
 UNPROVEN = frozenset((Action.MISS, Action.COLLECT, Action.CLEAN))

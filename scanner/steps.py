@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from farmhand.errors import FarmError
 from scanner.collect import Collector, Harvest
-from scanner.errors import DaemonFault, HostExhausted, ProtocolError, UnknownState
 from scanner.models import Assignment, Daemon, Job, Observation, StopReason, Verdict
 from scanner.store import StoreTrouble
-from scanner.transport import Order, Source, Transport
-from scanner.wire import DaemonState, Dialect, Status
+from scanner.transport.calls import Order, Source, Transport
+from scanner.transport.errors import DaemonFault, HostExhausted, ProtocolError, UnknownState
+from scanner.transport.wire import DaemonState, Dialect, Status
 
 log = logging.getLogger("scanner")
 BUILD_TYPES = ("binarypackage", "debian")

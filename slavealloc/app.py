@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -39,13 +39,14 @@ def create_app(places: Places, farm: str, *, pages: bool = True, allocator: bool
     numbers = Numbers()
     host = socket.getfqdn()
 
-    def decide(names: Sequence[str]) -> dict[str, Page]:
-        answers = places.assign(names)
+    def decide(names: Sequence[str]) -> Mapping[str, Page]:
+        stamp = Stamp(now=datetime.now(UTC), host=host)
+        answers, made = places.assign(names, partial(make_pages, names, stamp=stamp))
         moves = [each for each in answers.values() if isinstance(each, Placement) and each.moved]
         numbers.batch.observe(len(names))
         numbers.moves.inc(len(moves))
         _log_moves(moves, len(names))
-        return make_pages(names, answers, Stamp(now=datetime.now(UTC), host=host))
+        return made
 
     batches = Batches(decide)
     visits = Batches(partial(check_tokens, places.database))

@@ -1,9 +1,11 @@
 """All who ask together, in one transaction of the farm database: lock, read, decide, write."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.engine import Connection
 
@@ -15,9 +17,12 @@ from slavealloc import queries
 from slavealloc.allocate import count_changes, place_workers
 from slavealloc.config import SlaveAlloc
 from slavealloc.models import Placement, Refusal, Rules, Silo, Turn
+from slavealloc.pages import Page
 
 # In a storm, what was edited behind our back, or counts no more by the clock, is seen so late.
 REMEMBERED_S = 0.5
+Answers = Mapping[str, Placement | Refusal]
+Pages = Mapping[str, Page]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -54,6 +59,7 @@ class Places:
     config: SlaveAlloc
     host: str
     memory: Memory = field(default_factory=Memory)
+    aside: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "pages"))
 
     def check_default_template(self) -> None:
         """Refuse to serve with a default template that is nowhere; raises BadInput."""
@@ -64,16 +70,20 @@ class Places:
             raise BadInput(f"slavealloc.default_template: {told}")
 
     @retried
-    def assign(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:
+    def assign(
+        self, names: Collection[str], make_pages: Callable[[Answers], Pages]
+    ) -> tuple[Answers, Pages]:
         """Place these workers and record it, in one transaction; unknown names are left out.
 
-        Who asks alone is placed by what is in the database now. Raises Unavailable when the
-        database is away.
+        The pages are made while the database writes. Who asks alone is placed by what is in the
+        database now. Raises Unavailable when the database is away.
         """
         with self.database.begin() as connection:
             turn = queries.lock_places(connection)
             decide = self._decide_from_memory if len(names) > 1 else self._decide
             answers = decide(connection, names, turn)
+            by_name = {answer.worker.name: answer for answer in answers}
+            making = self.aside.submit(make_pages, by_name)
             changes = count_changes(answers)
             if answers:
                 queries.write_answers(connection, answers, self.host, turn.now)
@@ -81,9 +91,9 @@ class Places:
                 queries.raise_generation(connection)
         # Only now that it is committed: else the next batch finds another generation, and counts.
         self.memory.add(turn, changes)
-        return {answer.worker.name: answer for answer in answers}
+        return by_name, making.result()
 
-    def preview(self, names: Collection[str]) -> Mapping[str, Placement | Refusal]:
+    def preview(self, names: Collection[str]) -> Answers:
         """Say where these workers would be placed now, and record nothing."""
         with self.database.begin() as connection:
             turn = queries.read_turn(connection)

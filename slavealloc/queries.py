@@ -55,18 +55,21 @@ def _postgresql_json_array(element: json_list, compiler: Any, **kw: Any) -> str:
 
 # Statements are made once: making one takes longer than most take to run.
 SINCE = sa.bindparam("since", type_=UtcDateTime)
+# A row as one text: PyMySQL reads each column of each row in Python.
 ASKERS = (
     sa.select(
-        workers.c.id,
-        workers.c.name,
-        workers.c.notes,
-        workers.c.basedir,
-        workers.c.current_master_id,
-        workers.c.last_seen_at > SINCE,
-        # As one text: PyMySQL reads each column of each row in Python.
         json_list(
-            workers.c.enabled, workers.c.tac_template_id, workers.c.locked_master_id, *SILO
-        ).label("kind"),
+            workers.c.id,
+            workers.c.name,
+            workers.c.notes,
+            workers.c.basedir,
+            workers.c.current_master_id,
+            workers.c.last_seen_at > SINCE,
+            workers.c.enabled,
+            workers.c.tac_template_id,
+            workers.c.locked_master_id,
+            *SILO,
+        )
     )
     .where(workers.c.name.in_(sa.bindparam("names", expanding=True)))
     .order_by(workers.c.name)
@@ -166,12 +169,13 @@ def read_workers(
     """
     # PostgreSQL takes no NUL, and no worker's name has one.
     names = [name for name in names if "\0" not in name]
-    rows = connection.execute(ASKERS, {"names": names, "since": since}).all()
+    rows = connection.execute(ASKERS, {"names": names, "since": since}).scalars()
     found: list[Worker] = []
-    common: dict[str, dict[str, Any]] = {}
-    for id_, name, notes, basedir, current, counted, kind in rows:
+    common: dict[tuple[int, ...], dict[str, Any]] = {}
+    for id_, name, notes, basedir, current, counted, *kind_ in map(json.loads, rows):
+        kind = tuple(kind_)
         if kind not in common:
-            common[kind] = _read_kind(kind, rules)
+            common[kind] = _read_kind(rules, *kind)
         worker = Worker(
             id=id_,
             name=name,
@@ -185,15 +189,16 @@ def read_workers(
     return found
 
 
-def _read_kind(kind: str, rules: Rules) -> dict[str, Any]:
-    """Read what many workers have in common."""
-    enabled, template_id, locked, *silo = json.loads(kind)
+def _read_kind(
+    rules: Rules, enabled: int, template_id: int | None, locked: int | None, *silo: int | None
+) -> dict[str, Any]:
+    """Look up what many workers have in common."""
     return {
         "enabled": bool(enabled),
         "template": rules.find_template(template_id),
         "locked_master_id": locked,
         "password": rules.find_password(pool_id=silo[0], distro_id=silo[1]),
-        "silo": tuple(silo),
+        "silo": silo,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from farmhand.command import Run
 from runner.chores.frame import CALLER, Call
 from runner.settings import RunnerSettings
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
 
 
 def make_call(

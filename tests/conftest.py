@@ -128,6 +128,18 @@ def nginx_installed(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
+def zsh(request: pytest.FixtureRequest) -> None:
+    """Whoever runs a zsh needs one."""
+    _require(request, "zsh")
+
+
+@pytest.fixture(scope="session")
+def fish(request: pytest.FixtureRequest) -> None:
+    """Whoever runs a fish needs one."""
+    _require(request, "fish")
+
+
+@pytest.fixture(scope="session")
 def _ec2_process() -> Iterator[Ec2Server]:
     with running_ec2_server() as server:
         yield server

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farmhand.errors import FarmError
-from scanner.transport import Limits, Transport, run_calls
+from scanner.transport.calls import Limits, Transport, run_calls
 
 
 async def ask(transport: Transport, url: str) -> tuple[str, str, float]:

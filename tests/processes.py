@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -98,14 +98,20 @@ class Command:
 
 def start(module: str, *args: str, environ: Mapping[str, str], directory: Path) -> Command:
     """Start what `python -m` would: in a directory, with nothing else in its environment."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED, __name__])
+    context = warm_context()
     output = Path(mkdtemp())
     for name in ("out", "err"):
         (output / name).touch()  # it may be killed before it has opened them
     process = context.Process(target=_become, args=(module, args, environ, directory, output))
     process.start()
     return Command(process=process, output=output)
+
+
+def warm_context() -> ForkServerContext:
+    """Say how processes are forked that have imported what our commands need."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED, __name__])
+    return context
 
 
 def _become(
@@ -115,6 +121,11 @@ def _become(
         opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.dup2(opened, descriptor)
         os.close(opened)
+    become(module, args, environ, directory)
+
+
+def become(module: str, args: Sequence[str], environ: Mapping[str, str], directory: Path) -> None:
+    """Be what `python -m` would have made of this process; what it has open stays."""
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(directory)

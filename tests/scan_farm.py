@@ -189,9 +189,14 @@ class ScanFarm:
 
 
 @contextmanager
-def running_scan_farm(directory: Path, url: str) -> Iterator[ScanFarm]:
-    """Make a farm without daemons in an empty database: one processor, one architecture."""
-    engine = make_tables(make_engine(parse_url(url, "test"), timeout_s=30))
+def running_scan_farm(directory: Path, url: str, *, empty: bool = True) -> Iterator[ScanFarm]:
+    """Make a farm without daemons: one processor, one architecture with its chroot.
+
+    `empty`: the database has no tables yet.
+    """
+    engine = make_engine(parse_url(url, "test"), timeout_s=30)
+    if empty:
+        make_tables(engine)
     origin = Daemon()
     with running_daemons(origin) as sockets:
         farm = ScanFarm(directory=directory, engine=engine, url=url, sockets=sockets, origin=origin)

@@ -20,7 +20,7 @@ from scanner.models import (
     Verdict,
 )
 from scanner.settle import follow
-from scanner.wire import DaemonState, Dialect, Status
+from scanner.transport.wire import DaemonState, Dialect, Status
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

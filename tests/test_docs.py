@@ -15,6 +15,7 @@ from slavealloc.bulk.import_files import Paths, read_files
 from slavealloc.bulk.import_plan import State, find_dangling, plan_import
 from slavealloc.config import RunSlave, SlaveAlloc
 from tests import builders, plans
+from tests.iam import POLICIES
 from tests.manual import DOCS, PAGES, ROOT, first_words, make_slug, read_sections
 from watch_pending import config, originals, report
 from watch_pending.backoff_report import make_backoff_samples
@@ -38,7 +39,7 @@ def watch_pending_section(heading: str) -> str:
 
 
 def test_every_code_of_check_is_documented_and_no_other() -> None:
-    modules = (ROOT / "watch_pending").glob("check*.py")
+    modules = (ROOT / "watch_pending/check").glob("*.py")
     source = "".join(path.read_text("utf-8") for path in modules)
     codes = set(re.findall(r'code="(\w+)"', source))
     assert set(first_words(watch_pending_section("check --json"))) == codes
@@ -170,9 +171,11 @@ def originals_example(tmp_path: Path) -> config.WatchPending:
 def test_every_example_is_of_a_kind_that_a_test_loads(
     originals_example: config.WatchPending,
 ) -> None:
-    kinds = {"farmhand.yml", "watch_pending.cfg", "aws-secrets.json.example"}
+    kinds = {"farmhand.yml", "farmhand.schema.json"}
+    kinds |= {"watch_pending.cfg", "aws-secrets.json.example"}
     kinds |= set(originals_example.instance_types)
     kinds |= {"workers.csv", "masters.csv", "passwords.csv", "machine-requirements.txt"}
+    kinds |= {path.name for path in POLICIES.glob("*.json")}  # tests/test_iam.py
     kinds |= {"runner.cfg", "README", "halt.sh", *(task.path.name for task in example_tasks())}
     assert [p for p in all_configs() if p.name not in kinds and not is_template(p)] == []
 

@@ -7,45 +7,10 @@ from typing import Any
 import pytest
 
 from farmhand import config as farmhand_config
-from runner import config as runner_config
-from runner.settings import TaskSettings
-from runner.worker_config import WorkerSettings
-from scanner import config as scanner_config
-from slavealloc import config as slavealloc_config
 from tests.manual import DOCS, format_default, read_sections, read_table
-from watch_pending import (
-    config,
-    config_backoff,
-    config_machines,
-    config_sanity,
-    config_sources,
-    config_stops,
-    originals,
-)
+from tests.schema_files import KEYS
+from watch_pending import originals
 
-KEYS: Mapping[str, type[Any]] = {
-    "Top level": farmhand_config._Top,
-    "graphite[]": farmhand_config.GraphiteHost,
-    "watch_pending": config.WatchPending,
-    "jacuzzis_from": config_sources.JacuzziServer,
-    "inventory": config_sources.InventoryServer,
-    "backoff": config_backoff.BackoffTimes,
-    "masters.NAME": config_stops.MasterAccess,
-    "stop_idle": config_stops.StopIdle,
-    "sanity": config_sanity.Sanity,
-    "instance_types.NAME": config_machines.InstanceType,
-    "instance_types.NAME.regions.REGION": config_machines.Place,
-    "Disk": config_machines.Disk,
-    "spot": config_machines.Spot,
-    "spot.rules.NAME[]": config_machines.SpotRule,
-    "on_demand": config_machines.OnDemand,
-    "slavealloc": slavealloc_config.SlaveAlloc,
-    "runslave": slavealloc_config.RunSlave,
-    "runner": runner_config.Runner,
-    "tasks.NAME": TaskSettings,
-    "runner.worker": WorkerSettings,
-    "scanner": scanner_config.Scanner,
-}
 ORIGINAL_KEYS: Mapping[str, tuple[type[Any], ...]] = {
     "watch_pending.cfg": (originals._Config, originals._Rule),
     "aws-secrets.json": (originals._Secrets,),

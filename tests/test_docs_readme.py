@@ -1,68 +1,72 @@
-"""The README's lines work as they are printed, one after the other."""
+"""The README alone says what farmhand is and how to start; the index leads everywhere."""
 
-import os
-import shutil
-import socket
-import stat
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import pytest
 
-from slavealloc.runslave.page import MARKER
-from tests.manual import ROOT, read_sections
+from tests.manual import DOCS, PAGES, PROGRAMS, ROOT, read_sections
+from tests.manual_lines import CRON, read_lines
 
-MODULES = {"slavealloc": "slavealloc.cli", "runslave": "slavealloc.runslave"}
-
-
-def readme_lines() -> list[str]:
-    text = read_sections(ROOT / "README.md")["slavealloc: every machine gets its place"]
-    return [line.strip() for line in text.splitlines() if line.startswith("    ")]
-
-
-def test_it_takes_five_lines() -> None:
-    assert len(readme_lines()) == 5
+README = ROOT / "README.md"
+TEXT = README.read_text("utf-8")
+TWO_SCREENS = 90
+PARTS = ("watch-pending", "slavealloc", "runner", "scanner")
+# Of a directory, the index names the directory.
+INDEXED = [path for path in PAGES if path.parent == DOCS and path.name != "README.md"]
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A directory that looks like a clone with its environment."""
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    programs = tmp_path / ".venv/bin"
-    programs.mkdir(parents=True)
-    for name, module in MODULES.items():
-        program = programs / name
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return tmp_path
+def links_of(path: Path) -> set[Path]:
+    """Where a page leads to, in this repository."""
+    targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", path.read_text("utf-8"))
+    return {(path.parent / each).resolve() for each in targets if not each.startswith("https:")}
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+def test_it_takes_two_screens() -> None:
+    assert len(TEXT.splitlines()) <= TWO_SCREENS
 
 
-@pytest.mark.integration
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing")
-def test_they_give_a_machine_its_place(clone: Path) -> None:
-    port = free_port()
-    lines = "\n".join(readme_lines()).replace("127.0.0.1:1080", f"127.0.0.1:{port}")
-    lines = lines.replace(" serve ", f" serve --port {port} ").replace("/tmp/", f"{clone}/")
-    done = subprocess.run(
-        ["sh", "-ec", f"trap 'kill $!' EXIT\n{lines}"],
-        cwd=clone,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(clone),
-            "FARMHAND_STATE": str(clone / "state"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"# {MARKER}\n")
-    assert (clone / "worker/buildbot.tac").read_text().startswith(f"# {MARKER}\n")
+def test_no_line_of_a_block_is_wider_than_a_screen() -> None:
+    blocks = re.findall(r"^(?: {4}|[ $│]).*", TEXT, re.MULTILINE)
+    assert max(map(len, blocks)) <= 120
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_is_in_the_picture_and_has_its_page(part: str) -> None:
+    picture = TEXT.split("```")[1]
+    assert part in picture
+    assert re.search(rf"\| \[`{part}`\]\(docs/{part}\.md\)", TEXT)
+
+
+def test_it_says_for_whom_it_is_and_for_whom_not() -> None:
+    before_the_picture = TEXT.partition("```")[0]
+    assert "**It is for you**" in before_the_picture
+    assert "**It is not for you**" in before_the_picture
+
+
+def test_two_commands_start_everything() -> None:
+    commands = [line.command.split()[:2] for line in read_lines(README)]
+    assert commands[:2] == [["make", "demo"], ["make", "test"]]
+
+
+def test_four_lines_of_a_crontab_run_it() -> None:
+    lines = [found for line in TEXT.splitlines() if (found := CRON.match(line.strip()))]
+    verbs = [tuple(line["command"].split()[:2]) for line in lines]
+    shipped = (ROOT / "cron/crontab").read_text("utf-8")
+    assert len(verbs) == 4
+    assert all(f"buildduty {' '.join(verb)} " in shipped for verb in verbs)
+    assert {program for program, _ in verbs} <= set(PROGRAMS)
+
+
+def test_it_leads_to_the_index() -> None:
+    assert DOCS / "README.md" in links_of(README)
+
+
+@pytest.mark.parametrize("page", INDEXED, ids=lambda path: path.name)
+def test_every_page_is_in_the_index(page: Path) -> None:
+    assert page in links_of(DOCS / "README.md"), "give it its line in docs/README.md, by question"
+
+
+def test_the_index_goes_by_questions() -> None:
+    headings = [each for each in read_sections(DOCS / "README.md") if each]
+    assert all(each.endswith("?") for each in headings[1:])

@@ -148,8 +148,11 @@ def test_the_modules_that_decide_are_pure() -> None:
     rounds = ("config", "environ", "policy", "protocol", "settings")
     assert {f"runner/{name}.py" for name in rounds} <= found
     assert {f"runner/chores/{name}.py" for name in ("config", "kinds", "vcs")} <= found
-    scans = ("blame", "classify", "config", "dispatch", "models", "rescue", "settle", "values")
-    assert {f"scanner/{name}.py" for name in (*scans, "wire")} <= found
+    scans = ("blame", "classify", "config", "dispatch", "models", "rescue", "settle")
+    answers = ("transport/values", "transport/wire", "transport/xmlrpc")
+    assert {f"scanner/{name}.py" for name in (*scans, *answers)} <= found
+    lives = ("decide", "outcome", "twistd_log")
+    assert {f"runner/worker/{name}.py" for name in lives} <= found
 
 
 def test_a_pure_module_imports_nothing_that_touches_the_world() -> None:

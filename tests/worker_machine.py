@@ -18,8 +18,8 @@ from typing import Any
 
 from farmhand.boundary import execute
 from runner.metadata import find_metadata
-from runner.worker import run_worker
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
+from runner.worker.life import run_worker
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 30.0

@@ -1,0 +1,1 @@
+"""What tasks before and after a worker do: `runner chore`."""

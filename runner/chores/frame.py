@@ -17,7 +17,7 @@ from runner.chores.wishes import read_boot_id
 from runner.load import find_file_of_task, load_chore
 from runner.protocol import TaskCode
 from runner.settings import RunnerSettings
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
 
 log = logging.getLogger("runner.chore")
 

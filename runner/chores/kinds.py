@@ -20,10 +20,11 @@ TRUTHS |= {"0": False, "no": False, "false": False, "off": False}
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a text or path must be, and how that is said."""
+    """What a text or path must be, and how that is said; `pattern` refuses none that holds."""
 
     holds: Callable[[Any], bool]
     expected: str
+    pattern: str = ""
 
     def __get_pydantic_core_schema__(self, kind: Any, handler: Any) -> Any:
         """Say it to the library that checks, in the process that does."""
@@ -37,6 +38,10 @@ class Rule:
 
         checked: Any = Annotated[kind, AfterValidator(check)]
         return handler.generate_schema(checked)
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> Any:
+        """Say it to editors, as far as a pattern can."""
+        return handler(core) | ({"pattern": self.pattern} if self.pattern else {})
 
 
 def is_pattern(text: str) -> bool:
@@ -72,10 +77,10 @@ def is_place(path: Path) -> bool:
 
 Pattern = Annotated[str, Rule(is_pattern, "a regular expression")]
 Command = Annotated[str, Rule(is_command, "a command, its quotes closed")]
-AbsolutePath = Annotated[Path, Rule(Path.is_absolute, "an absolute path")]
-Place = Annotated[Path, Rule(is_place, "an absolute path that ends in a name")]
-Text = Annotated[str, Rule(bool, "at least one character")]
-Word = Annotated[str, Rule(is_word, "a word that does not begin with -")]
+AbsolutePath = Annotated[Path, Rule(Path.is_absolute, "an absolute path", "^/")]
+Place = Annotated[Path, Rule(is_place, "an absolute path that ends in a name", "^/")]
+Text = Annotated[str, Rule(bool, "at least one character", r"[\s\S]")]
+Word = Annotated[str, Rule(is_word, "a word that does not begin with -", r"^[^-\s]\S*$")]
 Count = Annotated[int, Bounds(0)]
 Positive = Annotated[int, Bounds(1)]
 Seconds = Annotated[float, Bounds(0)]

@@ -13,12 +13,12 @@ from runner.chores.disks import Disk, read_disk, read_free_memory_percent
 from runner.chores.frame import Call, Outcome, Plan, log
 from runner.chores.settings import PostFlight
 from runner.chores.wishes import read_note, write_note
-from runner.follow import rotated
 from runner.protocol import TaskCode
 from runner.stops import listening
-from runner.twistd_log import STAMP, Kind, parse_line
-from runner.worker_fetch import ask_basedir
-from runner.worker_start import LOG_FILE
+from runner.worker.fetch import ask_basedir
+from runner.worker.follow import rotated
+from runner.worker.start import LOG_FILE
+from runner.worker.twistd_log import STAMP, Kind, parse_line
 
 FILE = "post_flight.json"
 LOGS_READ = 3

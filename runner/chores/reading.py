@@ -9,7 +9,7 @@ from pathlib import Path
 
 from farmhand.errors import BadInput
 from runner.chores.strays import Process
-from runner.worker_process import PROGRAM, find_worker
+from runner.worker.process import PROGRAM, find_worker
 
 KERNEL_THREAD = 0x00200000
 REAL_UID = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)

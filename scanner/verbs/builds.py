@@ -13,10 +13,10 @@ from scanner import build_queries as queries
 from scanner import operator_queries
 from scanner.models import BuildState
 from scanner.settings import Settings
+from scanner.transport.wire import FILE_NAME, MOST_WORD
 from scanner.verbs.change import Planned, apply, show_one, show_rows
 from scanner.verbs.chroots import check_file
 from scanner.verbs.daemons import join_tags
-from scanner.wire import FILE_NAME, MOST_WORD
 
 COLUMNS = ("build", "name", "arch_tag", "state", "daemon", "duration_s", "finished_at", "reason")
 RETRIED = (

@@ -9,8 +9,8 @@ from farmhand.command import Result, Run
 from farmhand.errors import BadInput
 from scanner import build_queries as queries
 from scanner.settings import Settings
+from scanner.transport.wire import SHA1
 from scanner.verbs.change import Planned, apply, show_rows
-from scanner.wire import SHA1
 
 COLUMNS = ("distribution", "series", "pocket", "arch_tag", "title", "sha1", "url")
 URL = re.compile(r"(https?|ftp|file)://\S+")

@@ -9,8 +9,8 @@ from farmhand.command import Result, Run
 from farmhand.errors import BadInput
 from farmhand.wording import unknown
 from scanner import operator_queries as queries
-from scanner.http_address import parse_address
 from scanner.settings import Settings
+from scanner.transport.address import parse_address
 from scanner.verbs.change import Planned, apply, show_one, show_rows
 
 MOST_TAGS = 255

@@ -2,9 +2,9 @@
 
 from farmhand.command import Result, Run
 from scanner.classify import read_tail
-from scanner.transport import Limits, Transport, run_calls
+from scanner.transport.calls import Limits, Transport, run_calls
+from scanner.transport.wire import DaemonInfo, Status
 from scanner.verbs.change import show_one
-from scanner.wire import DaemonInfo, Status
 
 
 def probe_daemon(run: Run, url: str) -> Result:

@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,8 +13,9 @@ from sqlalchemy.engine import URL, Connection
 
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb, check_farm, format_url, reaching
-from farmhand.errors import BadInput
+from farmhand.errors import BadInput, Unavailable
 from farmhand.output import print_json, print_lines
+from farmhand.recorded import Record, recorded
 from farmhand.state import make_writable
 from farmhand.upgrades import check_version, newest_revision, read_revision, upgrade
 from farmhand.validation import refuse
@@ -114,15 +115,35 @@ def _create(run: Run, settings: Settings, source: DumpFile | None, *, force: boo
 def dump_database(run: Run, settings: Settings, file: Path | None) -> Result:
     """Write a dump of one moment to stdout, or to a file that is there whole or not at all."""
     # With -D there may be no configuration, and so no farm's name; the dump says whose it is.
-    with opened_farm(run, settings, reading=True, any_farm=settings.database_given) as database:
+    with (
+        opened_farm(run, settings, reading=True, any_farm=settings.database_given) as database,
+        _noted(run, settings) as record,
+    ):
         _warn_of_newer(database)
         with bulk_queries.snapshot(database) as connection:
             header = Header(farm=bulk_queries.read_farm(connection), taken_at=run.now)
-            lines = write_dump(file, format_dump(header, bulk_queries.read_all(connection)))
-    rows = lines - 2
-    if file is not None and file != STANDARD:
-        _report(run, {"file": str(file), "rows": rows}, f"{file}: {rows} rows")
-    return Result(summary={"rows": rows})
+            lines = format_dump(header, bulk_queries.read_all(connection))
+            rows = (sum(1 for _ in lines) if run.dry_run else write_dump(file, lines)) - 2
+        record.result = Result(summary={"rows": rows})
+    if run.dry_run or (file is not None and file != STANDARD):
+        name = str(file or STANDARD)
+        document = {"file": name, "rows": rows, "dry_run": run.dry_run}
+        _report(run, document, f"{name}: {rows} rows")
+    return record.result
+
+
+@contextmanager
+def _noted(run: Run, settings: Settings) -> Iterator[Record]:
+    """Write a row for this run, where there may be one: a backup's user perhaps only reads."""
+    with ExitStack() as stack:
+        record = Record(run_id=0, result=Result())
+        if not run.dry_run and not is_missing(settings.database_url):
+            database = stack.enter_context(opened(run, settings, reading=False))
+            try:
+                record = stack.enter_context(recorded(database, run))
+            except Unavailable as err:
+                log.warning("this dump is not in `farmhand status`: %s", err)
+        yield record
 
 
 def _warn_of_newer(database: FarmDb) -> None:

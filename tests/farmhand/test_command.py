@@ -89,6 +89,7 @@ def test_the_version_is_asked_of_the_command() -> None:
     assert call(done, "--version").output == f"tend {__version__}\n"
 
 
+@pytest.mark.fault("a command is called with an option or verb that it does not have", "exit 2")
 @pytest.mark.parametrize(
     "args",
     [
@@ -135,6 +136,9 @@ def test_an_expected_failure_is_one_line_and_no_traceback() -> None:
     assert line.endswith("ERROR tend: farmhand.yml:3: wrong")
 
 
+@pytest.mark.fault(
+    "cron's run is locked out by another", "exit 75 and no word on stderr: no mail from cron"
+)
 def test_from_cron_a_run_that_was_locked_out_says_nothing(tmp_path: Path) -> None:
     ran = call(failing(Locked("another run")), "-l", str(tmp_path / "log"))
     assert (ran.exit_code, ran.output) == (75, "")
@@ -146,6 +150,9 @@ def test_each_line_of_a_failure_is_a_line_of_the_log() -> None:
     assert [line.rpartition(" ")[2] for line in lines] == ["one", "two"]
 
 
+@pytest.mark.fault(
+    "a bug in a command", "exit 1, the traceback in stderr and log: this is a bug, please report it"
+)
 def test_a_bug_is_logged_with_its_traceback(tmp_path: Path) -> None:
     ran = call(failing(RuntimeError("oh")), "-l", str(tmp_path / "log"))
     for text in (ran.stderr, (tmp_path / "log").read_text()):
@@ -158,6 +165,12 @@ def test_a_log_that_cannot_be_opened_exits_2(tmp_path: Path) -> None:
     assert (ran.exit_code, f"log {tmp_path}" in ran.stderr) == (2, True)
 
 
+def test_syslog_without_an_address_is_this_hosts_and_takes_no_other_option_for_one() -> None:
+    ran = call(done, "run", "--syslog", "-n")
+    assert ran.exit_code == ExitCode.OK or "log /dev/log" in ran.stderr
+
+
+@pytest.mark.fault("SIGTERM to a command", "exit 143")
 def test_sigterm_ends_a_run_like_an_exit() -> None:
     def verb(_run: Run) -> Result:
         signal.raise_signal(signal.SIGTERM)
@@ -166,6 +179,9 @@ def test_sigterm_ends_a_run_like_an_exit() -> None:
     assert call(verb).exit_code == 143
 
 
+@pytest.mark.fault(
+    "a command is still busy at its deadline", "it is stopped; exit 4: after … s (--deadline)"
+)
 def test_a_run_that_ignores_its_deadline_is_stopped() -> None:
     def verb(_run: Run) -> Result:
         signal.raise_signal(signal.SIGALRM)

@@ -38,6 +38,10 @@ def test_data_is_found() -> None:
     assert len(list(DATA.glob("bad/*.yml"))) > 50
 
 
+@pytest.mark.fault(
+    "a mistake in farmhand.yml: each file of tests/data/bad",
+    "one line: file, line, key, what was expected and the nearest name",
+)
 @pytest.mark.parametrize("path", sorted(DATA.glob("bad/*.yml")), ids=lambda path: path.stem)
 def test_a_bad_file_says_in_one_line_what_is_wrong_and_where(path: Path) -> None:
     [line] = error_of(path).splitlines()
@@ -50,6 +54,9 @@ def test_a_good_file_loads(path: Path) -> None:
     assert load(path, None, environ=ENVIRON).farm in {"test", "2024-01-01"}
 
 
+@pytest.mark.fault(
+    "several mistakes in farmhand.yml", "all are told at once, in the order of lines"
+)
 def test_all_problems_are_told_at_once_in_the_order_of_lines(tmp_path: Path) -> None:
     path = write(tmp_path / "f.yml", "zebra: 1\nfarm: 2\ndatabase: 3\n")
     assert [line.split(":")[1] for line in error_of(path).splitlines()] == ["1", "2", "3"]
@@ -69,6 +76,10 @@ def test_a_doubled_dollar_is_a_literal_one() -> None:
     assert place.tags == {"literal": "${NAME}"}
 
 
+@pytest.mark.fault(
+    "an environment variable of a section that is read is not set",
+    "an error with line, key and the variable's name",
+)
 def test_an_unset_variable_is_an_error_in_the_section_that_is_read() -> None:
     path = DATA / "good/variables.yml"
     with pytest.raises(
@@ -77,6 +88,7 @@ def test_an_unset_variable_is_an_error_in_the_section_that_is_read() -> None:
         load(path, "watch_pending", environ={"NAME": "test"})
 
 
+@pytest.mark.fault("an environment variable of another section is not set", "no error")
 def test_an_unset_variable_in_another_section_is_no_error() -> None:
     settings = load(DATA / "good/variables.yml", "runner", environ={"NAME": "test"})
     assert settings.sections == {}
@@ -104,6 +116,7 @@ def test_secrets_are_merged_into_the_file(tmp_path: Path) -> None:
     assert settings.section(WatchPending).scheduler_db.get_secret_value() == URL
 
 
+@pytest.mark.fault("others can read the secrets: mode {mode}", "refused, with the chmod to run")
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o666])
 def test_secrets_that_others_can_read_are_refused(tmp_path: Path, mode: int) -> None:
     secrets = write(tmp_path / "secrets.yml", "farm: x", mode)
@@ -111,12 +124,14 @@ def test_secrets_that_others_can_read_are_refused(tmp_path: Path, mode: int) -> 
     assert error_of(DATA / "good/minimal.yml", secrets=secrets) == message
 
 
+@pytest.mark.fault("a mistake in the secrets", "the line names their file and key")
 def test_a_mistake_in_the_secrets_names_their_file(tmp_path: Path) -> None:
     secrets = write(tmp_path / "secrets.yml", "\nwatch_pending:\n  scheduler_bd: x")
     message = f'{secrets}:3: watch_pending.scheduler_bd: unknown key "scheduler_bd"'
     assert message in error_of(DATA / "good/minimal.yml", secrets=secrets)
 
 
+@pytest.mark.fault("a secret stands where it is a mistake", "the error never quotes the value")
 @pytest.mark.parametrize(
     "text",
     [
@@ -177,6 +192,7 @@ def test_a_section_is_found_by_its_type() -> None:
     assert settings.section(WatchPending) is settings.sections["watch_pending"]
 
 
+@pytest.mark.fault("the section that a command needs is missing", "an error that names the section")
 def test_a_missing_section_is_named() -> None:
     settings = load(DATA / "good/farm_only.yml", "watch_pending", environ={})
     with pytest.raises(BadInput, match='has no section "watch_pending", which'):

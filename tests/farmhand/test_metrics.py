@@ -62,6 +62,7 @@ def test_a_success_replaces_the_one_before(tmp_path: Path) -> None:
     assert len([line for line in lines(path) if "last_success" in line]) == 1
 
 
+@pytest.mark.fault("the metrics textfile that is there can't be read: {id}", "it is written anew")
 @pytest.mark.parametrize("text", ["", "no metric {{{", "\udcff"], ids=["empty", "junk", "no utf-8"])
 def test_a_textfile_that_cannot_be_read_is_written_anew(tmp_path: Path, text: str) -> None:
     path = tmp_path / "run.prom"
@@ -93,6 +94,7 @@ def test_nothing_else_is_left_beside_the_textfile(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.prom"]
 
 
+@pytest.mark.fault("the metrics textfile is in no directory", "exit 2, a line that names it")
 def test_a_textfile_in_no_directory_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"metrics textfile .*/none/run\.prom: No such file"):
         write_textfile(tmp_path / "none" / "run.prom", samples(0))

@@ -55,6 +55,9 @@ def test_a_directory_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "farmhand.db").read_text() == "kept"
 
 
+@pytest.mark.fault(
+    "the state directory {id}", "exit 2: let this user write it, or set FARMHAND_STATE"
+)
 @pytest.mark.parametrize("below", ["", "state"], ids=["is a file", "is below a file"])
 def test_a_directory_is_refused_that(tmp_path: Path, below: str) -> None:
     path = tmp_path / "file"
@@ -99,6 +102,7 @@ def test_locks_of_other_names_are_others(tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["one.lock", "two.lock"]
 
 
+@pytest.mark.fault("the lock file can't be opened", "exit 2, a line that names it")
 def test_a_lock_file_that_cannot_be_opened_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "run.lock").mkdir()
     with pytest.raises(BadInput, match=r"lock .*/run\.lock"), exclusive(tmp_path, "run"):

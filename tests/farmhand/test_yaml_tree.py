@@ -59,19 +59,25 @@ def test_yaml_reads_back_what_was_written(folder: Path, data: dict[str, object])
     assert read_yaml(path).data == data
 
 
+@pytest.mark.fault("the configuration file does not exist", "one line: no such file")
 def test_a_missing_file_is_one_line() -> None:
     assert error_of(Path("nowhere.yml")) == "nowhere.yml: no such file"
 
 
+@pytest.mark.fault("the configuration file is a directory", "one line: is a directory, not a file")
 def test_a_directory_is_one_line(tmp_path: Path) -> None:
     assert error_of(tmp_path) == f"{tmp_path}: is a directory, not a file"
 
 
+@pytest.mark.fault("the configuration file is a loop of links", "one line: can't be read")
 def test_a_loop_of_links_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "f.yml").symlink_to("f.yml")
     assert "f.yml: can't be read: Too many levels" in error_of(tmp_path / "f.yml")
 
 
+@pytest.mark.fault(
+    "the configuration file is a device without end", "one line: is larger than 4 MiB"
+)
 def test_a_device_without_end_is_refused() -> None:
     assert error_of(Path("/dev/zero")) == "/dev/zero: is larger than 4,194,304 bytes"
 
@@ -102,6 +108,9 @@ def test_a_merged_tree_has_the_keys_and_places_of_both(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.fault(
+    "a key stands in farmhand.yml and in the secrets", "an error that names both lines"
+)
 def test_a_key_in_both_files_is_an_error(tmp_path: Path) -> None:
     secrets = write(tmp_path / "secrets.yml", "database: 'sqlite://'\nfarm: x")
     with pytest.raises(BadInput) as caught:

@@ -129,6 +129,11 @@ def assert_whole(
 # The database
 
 
+@pytest.mark.fault(
+    "the database restarts while machines ask",
+    "they get 503 with Retry-After meanwhile, the server recovers by itself, no place is lost "
+    "or doubled",
+)
 def test_a_database_that_restarts_is_503_meanwhile_and_nothing_is_lost(
     mariadb: services.DatabaseServer, tmp_path: Path
 ) -> None:
@@ -149,6 +154,10 @@ def test_a_database_that_restarts_is_503_meanwhile_and_nothing_is_lost(
         engine.dispose()
 
 
+@pytest.mark.fault(
+    "the database hangs while machines ask",
+    "they get 503 within the time allowed; when it answers again all is as it was",
+)
 @pytest.mark.soak  # 20 s pass until a server gives a connection up
 def test_a_database_that_hangs_is_503_in_time(
     mariadb: services.DatabaseServer, tmp_path: Path
@@ -194,6 +203,10 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.mark.fault(
+    "the disk under slavealloc's SQLite is full",
+    "who needs a new place gets 503, nothing is half written; with room again all are served",
+)
 def test_a_full_disk_is_503_and_nothing_is_half_written(small_disk: Path, tmp_path: Path) -> None:
     engine = make_farm(f"sqlite:///{small_disk}/farm.sqlite")
     with running_allocator(engine, state=tmp_path) as allocator:
@@ -214,6 +227,10 @@ def test_a_full_disk_is_503_and_nothing_is_half_written(small_disk: Path, tmp_pa
 # Other processes
 
 
+@pytest.mark.fault(
+    "one of two servers is killed (kill -9) in the middle of a storm",
+    "every answer that was given holds; the others ask again and are served by the other server",
+)
 @EACH_KIND
 def test_a_killed_server_takes_no_answer_back(database_url: str, tmp_path: Path) -> None:
     names = [f"w{number:04}" for number in range(3000)]
@@ -242,6 +259,10 @@ def test_a_killed_server_takes_no_answer_back(database_url: str, tmp_path: Path)
     engine.dispose()
 
 
+@pytest.mark.fault(
+    "people edit masters and workers in the middle of a storm",
+    "every machine gets its answer, and masters are filled evenly afterwards",
+)
 @EACH_KIND
 def test_edits_during_a_storm_cost_nobody_an_answer(database_url: str, tmp_path: Path) -> None:
     engine = make_farm(database_url)

@@ -76,6 +76,11 @@ def connect(allocator: Allocator) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port or 0), timeout=30)
 
 
+@pytest.mark.fault(
+    "a strange name is asked for: {id}",
+    "404 in plain text, and no header of its making; who asks at the same time is served",
+    each=STRANGE,
+)
 def test_strange_names_are_unknown_and_who_asks_beside_them_is_served(allocator: Allocator) -> None:
     paths = {
         kind: name if kind in VERBATIM else quote(name, safe="") for kind, name in STRANGE.items()
@@ -127,6 +132,10 @@ WRONG = [
 ]
 
 
+@pytest.mark.fault(
+    "an edit with a wrong type, an unknown field or id, or broken JSON",
+    "400, 409 or 422 with a JSON error that names the field; nothing changes",
+)
 def test_each_wrong_edit_is_refused_by_the_name_of_the_field(allocator: Allocator) -> None:
     tables = ("slaves", "masters", "pools", "tac_templates")
     before = {table: allocator.get(f"/api/{table}").json() for table in tables}
@@ -141,6 +150,7 @@ def test_each_wrong_edit_is_refused_by_the_name_of_the_field(allocator: Allocato
     assert {table: allocator.get(f"/api/{table}").json() for table in tables} == before
 
 
+@pytest.mark.fault("an edit of a row that does not exist", "404 that says of which table")
 def test_an_unknown_row_is_404(allocator: Allocator) -> None:
     for key in ("999", "abc", "-1", str(10**30), "w1%00?byname=1", "W1?byname=1"):
         reply = allocator.put(f"/api/slaves/{key}", {"notes": "x"})
@@ -152,6 +162,10 @@ def _error(reply: requests.Response) -> str:
     return str(document["error"])
 
 
+@pytest.mark.fault(
+    "a body of a megabyte",
+    "413 that says how long it may be, also where it comes in chunks; nothing changes",
+)
 def test_a_body_of_a_megabyte_is_refused(allocator: Allocator) -> None:
     body = b'{"notes": "' + b"x" * 1_000_000 + b'"}'
     chunks = (body[:500_000], body[500_000:])
@@ -163,6 +177,11 @@ def test_a_body_of_a_megabyte_is_refused(allocator: Allocator) -> None:
     assert allocator.get("/api/slaves/1").json()["notes"] is None
 
 
+@pytest.mark.fault(
+    "slow clients send half a request and wait",
+    "all others are served within seconds; the slow ones get their answer when they have "
+    "finished asking",
+)
 def test_who_drips_a_request_keeps_nobody_waiting(allocator: Allocator) -> None:
     asking, editing = connect(allocator), connect(allocator)
     others = [connect(allocator) for _ in range(100)]
@@ -183,6 +202,7 @@ def test_who_drips_a_request_keeps_nobody_waiting(allocator: Allocator) -> None:
         line.close()
 
 
+@pytest.mark.fault("200 clients hang up before their answer", "nobody else notices")
 def test_who_hangs_up_keeps_nobody_waiting(allocator: Allocator) -> None:
     for name in NAMES:
         with connect(allocator) as line:

@@ -1,5 +1,6 @@
 """Starting, stopping and configuring the server, as its own process."""
 
+import re
 import shutil
 import socket
 import time
@@ -32,6 +33,7 @@ def engine(tmp_path: Path) -> sa.Engine:
     return engine
 
 
+@pytest.mark.fault("the port of slavealloc serve is in use", "exit 2: can't listen on that address")
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -40,12 +42,18 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     assert f"can't listen on 127.0.0.1:{port}: " in done.err
 
 
+@pytest.mark.fault(
+    "the database of slavealloc serve has no tables", "exit 2: run farmhand db upgrade"
+)
 def test_a_database_without_tables_is_said(tmp_path: Path) -> None:
     done = run_slavealloc(tmp_path, "serve", "--port", "0", "-D", "sqlite:///empty.db")
     assert done.code == 2
     assert "run `farmhand db upgrade`" in done.err
 
 
+@pytest.mark.fault(
+    "the database of slavealloc serve is away", "exit 4 with its URL; the password is hidden"
+)
 def test_a_database_that_is_away_is_said(tmp_path: Path) -> None:
     url = "mysql://farmhand:secret@127.0.0.1:1/farm"
     done = run_slavealloc(tmp_path, "serve", "--port", "0", "-D", url)
@@ -60,6 +68,10 @@ def test_without_a_database_named_the_embedded_one_is_made(tmp_path: Path) -> No
     assert (tmp_path / "farmhand.db").exists()
 
 
+@pytest.mark.fault(
+    "slavealloc's default template does not exist",
+    "exit 2: unknown template, with the nearest name",
+)
 def test_a_default_template_that_is_nowhere_is_said(engine: sa.Engine, tmp_path: Path) -> None:
     (tmp_path / "farmhand.yml").write_text(
         "farm: default\nslavealloc: {default_template: buildbot-wroker}\n"
@@ -79,6 +91,7 @@ def test_a_secrets_file_may_name_the_database(engine: sa.Engine, tmp_path: Path)
     assert '"bm2"' in done.out
 
 
+@pytest.mark.fault("SIGTERM to slavealloc serve", "it answers what was asked and ends; exit 143")
 def test_sigterm_ends_it_after_what_was_asked(engine: sa.Engine, tmp_path: Path) -> None:
     with running_allocator(engine, state=tmp_path) as allocator:
         assert allocator.gettac("w1").status_code == 200
@@ -119,6 +132,8 @@ def test_metrics_count_who_asked(engine: sa.Engine, tmp_path: Path) -> None:
     assert 'farmhand_slavealloc_gettac_total{outcome="placed"} 2.0' in text
     assert 'farmhand_slavealloc_gettac_total{outcome="unknown"} 1.0' in text
     assert "farmhand_slavealloc_moves_total 2.0" in text
+    loads = re.findall(r'master_workers{enabled="true",master="[^"]+",pool="[^"]+"} (.*)', text)
+    assert sorted(loads) == ["1.0", "1.0"]
 
 
 def test_head_allocates_nothing(engine: sa.Engine, tmp_path: Path) -> None:
@@ -127,6 +142,7 @@ def test_head_allocates_nothing(engine: sa.Engine, tmp_path: Path) -> None:
         assert allocator.get("/api/slaves/w1?byname=1").json()["last_seen_at"] is None
 
 
+@pytest.mark.fault("slavealloc serve on another farm's database", "exit 2: it belongs to farm …")
 def test_a_farm_of_another_name_is_refused(engine: sa.Engine, tmp_path: Path) -> None:
     url = engine.url.render_as_string()
     with running_allocator(engine, state=tmp_path):

@@ -101,13 +101,13 @@ def test_what_is_in_use_stays(farm: Farm) -> None:
     client.create_launch_template_version(
         LaunchTemplateName="template", LaunchTemplateData={"ImageId": newest}
     )
-    make_ssm_client(farm.ec2).put_parameter(Name="/golden", Value=parameter, Type="String")
+    make_ssm_client(farm.ec2).put_parameter(Name="/golden/old", Value=parameter, Type="String")
     place = farm.watch["instance_types"][BLD]["regions"][EAST]
     place["ami"] = launched
     farm.ec2.settings(lag_s=3600)
     farm.add_pending(BUILD)
     assert farm.run("run", "-r", EAST).code == 0
-    place |= {"ami": "resolve:ssm:/golden", "ami_if_untagged": named}
+    place |= {"ami": "resolve:ssm:/golden/old", "ami_if_untagged": named}
     farm.ec2.settings(lag_s=0)
     (instance,) = (each for each in farm.ec2.instances() if each["ami"] == launched)
     farm.ec2.poke_instance(str(instance["id"]), state="terminated")  # its row is open still
@@ -133,6 +133,10 @@ def test_amis_of_others_stay_and_are_shown(farm: Farm) -> None:
 # Failures
 
 
+@pytest.mark.fault(
+    "a snapshot of a pruned AMI is in use",
+    "it is an outcome with AWS's code, the rest goes on; exit 3; the next run deletes it",
+)
 def test_a_snapshot_that_stays_is_an_outcome_and_the_rest_goes_on(farm: Farm) -> None:
     add(farm, 1)
     stuck, other = add(farm, 3), add(farm, 2)
@@ -152,6 +156,10 @@ def test_a_snapshot_that_stays_is_an_outcome_and_the_rest_goes_on(farm: Farm) ->
     assert snapshot not in snapshots(farm)
 
 
+@pytest.mark.fault(
+    "amis prune: {action} is refused",
+    "the AMI and its snapshots stay; exit 3; the next run prunes them",
+)
 @pytest.mark.parametrize("action", ["CreateTags", "DeregisterImage"])
 def test_an_ami_that_cannot_go_keeps_its_snapshots(farm: Farm, action: str) -> None:
     add(farm, 1)
@@ -165,6 +173,7 @@ def test_an_ami_that_cannot_go_keeps_its_snapshots(farm: Farm, action: str) -> N
     assert fates(prune(farm)) == {"deregistered": 1, "deleted": 1}
 
 
+@pytest.mark.fault("another run has pruned an AMI meanwhile", "it counts as done")
 def test_what_another_run_has_done_already_is_no_failure(farm: Farm) -> None:
     add(farm, 1)
     add(farm, 2)
@@ -176,6 +185,10 @@ def test_what_another_run_has_done_already_is_no_failure(farm: Farm) -> None:
     assert fates(prune(farm)) == {"deregistered": 1, "deleted": 1}
 
 
+@pytest.mark.fault(
+    "amis prune: one region does not answer {action}",
+    "nothing is pruned there; the others are; exit 3",
+)
 @pytest.mark.parametrize(
     "action", ["DescribeImages", "DescribeInstances", "DescribeSnapshots", "GetParameters"]
 )
@@ -184,18 +197,22 @@ def test_a_region_of_which_anything_is_missing_is_left_alone(farm: Farm, action:
         add(farm, 1, region)
         add(farm, 2, region)
         place = farm.watch["instance_types"][BLD]["regions"][region]
-        place["ami"] = "resolve:ssm:/golden"
+        place["ami"] = "resolve:ssm:/golden/old"
     farm.ec2.add_fault(action=action, region=WEST, code="UnauthorizedOperation")
     done = prune(farm)
     farm.ec2.clear_faults()
     assert (done.code, len(images(farm)), len(images(farm, WEST))) == (3, 1, 2)
 
 
+@pytest.mark.fault("amis prune: no region answers", "exit 4")
 def test_no_region_at_all_ends_in_4(farm: Farm) -> None:
     farm.ec2.add_fault(action="DescribeImages", code="UnauthorizedOperation")
     assert prune(farm).code == 4
 
 
+@pytest.mark.fault(
+    "amis prune may not read launch templates", "a warning; the rest is pruned; exit 0"
+)
 def test_launch_templates_that_cannot_be_read_cost_a_warning(farm: Farm) -> None:
     add(farm, 1)
     add(farm, 2)
@@ -205,6 +222,7 @@ def test_launch_templates_that_cannot_be_read_cost_a_warning(farm: Farm) -> None
     assert "launch templates can't be read" in done.err
 
 
+@pytest.mark.fault("amis prune runs twice at once", "the second exits 75")
 def test_one_run_at_a_time(farm: Farm) -> None:
     lock = farm.directory / "state/watch-pending-amis-prune.lock"
     with lock.open("w") as file:
@@ -215,6 +233,9 @@ def test_one_run_at_a_time(farm: Farm) -> None:
 # Killed
 
 
+@pytest.mark.fault(
+    "amis prune is killed (kill -9) before the AMI went", "the next run does it again"
+)
 def test_a_run_killed_before_the_ami_went_is_done_again(farm: Farm) -> None:
     add(farm, 1)
     add(farm, 2)
@@ -225,6 +246,10 @@ def test_a_run_killed_before_the_ami_went_is_done_again(farm: Farm) -> None:
     assert fates(prune(farm)) == {"deregistered": 1, "deleted": 1}
 
 
+@pytest.mark.fault(
+    "amis prune is killed (kill -9) after the AMI went",
+    "the next run finds the snapshots that were left and deletes them",
+)
 def test_a_run_killed_after_the_ami_went_leaves_what_the_next_one_finds(farm: Farm) -> None:
     add(farm, 1)
     old = add(farm, 2, more_disks=1)

@@ -55,6 +55,10 @@ def test_a_dry_run_counts_and_writes_nothing(farm: Farm, target: Path) -> None:
     assert not (farm.directory / "state").exists()
 
 
+@pytest.mark.fault(
+    "amis publish: a region does not answer",
+    "the old list stays; exit 4: nothing is published, with the region's name",
+)
 def test_a_region_that_does_not_answer_leaves_the_old_list(farm: Farm, target: Path) -> None:
     target.write_text("the old one")
     farm.ec2.add_fault(action="DescribeImages", region=WEST, code="UnauthorizedOperation")
@@ -64,6 +68,7 @@ def test_a_region_that_does_not_answer_leaves_the_old_list(farm: Farm, target: P
     assert list(target.parent.glob(".amis*")) == []
 
 
+@pytest.mark.fault("amis publish: the file can't be written", "exit 3 with the reason")
 def test_a_file_that_cannot_be_written_ends_in_3(farm: Farm, tmp_path: Path) -> None:
     done = farm.run("amis", "publish", str(tmp_path / "missing/amis.json"))
     assert done.code == 3
@@ -86,6 +91,7 @@ def test_the_list_goes_to_s3(farm: Farm, public: bool) -> None:
     assert sorted(json.loads(written["Body"].read())) == sorted(farm.amis.values())
 
 
+@pytest.mark.fault("amis publish: S3 refuses", "exit 3 with the bucket and AWS's code")
 def test_a_bucket_that_refuses_ends_in_3(farm: Farm) -> None:
     done = farm.run("amis", "publish", "s3://farm-public/amis.json")
     assert done.code == 3
@@ -97,6 +103,7 @@ def test_a_dry_run_asks_nothing_of_s3(farm: Farm) -> None:
     assert set(farm.ec2.call_counts()) == {"DescribeImages"}
 
 
+@pytest.mark.fault("amis publish: what is named is no destination", "exit 2")
 @pytest.mark.parametrize("words", [("s3://farm-public",), ("amis.json", "--public"), ()])
 def test_what_is_no_destination_is_refused(farm: Farm, words: tuple[str, ...]) -> None:
     assert farm.run("amis", "publish", *words).code == 2

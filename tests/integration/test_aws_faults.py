@@ -35,10 +35,15 @@ def use_only(farm: Farm, *ec2_types: str) -> None:
 # 1. credentials and regions
 
 
+@pytest.mark.fault(
+    "EC2 does not take the credentials: {code}",
+    "exit 4, nothing on stdout, and one line: EC2 answered in no region, with AWS's code and "
+    "words; no traceback",
+)
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        pytest.param("RequestExpired", 400, id="expired"),
+        pytest.param("ExpiredToken", 400, id="expired"),
         pytest.param("AuthFailure", 401, id="wrong"),
         pytest.param("UnauthorizedOperation", 403, id="refused"),
     ],
@@ -50,12 +55,31 @@ def test_credentials_that_aws_does_not_take_end_in_4_and_a_line_that_says_so(
     farm.ec2.add_fault(action="*", code=code, status=status, message="not with these keys")
     done = farm.run()
     assert (done.code, done.out) == (4, "")
-    assert done.err.splitlines()[-1].endswith(
-        f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
-    )
+    said = f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
+    lacks = "; this role lacks ec2:DescribeInstances, see docs/iam.md"
+    assert done.err.splitlines()[-1].endswith(said + lacks * (code == "UnauthorizedOperation"))
     assert "Traceback" not in done.err
 
 
+@pytest.mark.fault(
+    "this host's clock is minutes off, so AWS takes no call",
+    "the run exits 3 and says so; no instance type is stopped, and the next run launches",
+)
+def test_a_clock_that_is_wrong_stops_one_run_and_no_type(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="RunInstances", code="RequestExpired", status=400, left=1)
+    done = farm.run("--json")
+    assert (done.code, farm.ec2.instances()) == (3, [])
+    assert "RequestExpired" in done.err
+    assert (
+        "this host's clock is wrong by minutes: have it set, and the next run goes on" in done.err
+    )
+    assert (farm.run().code, len(farm.ec2.instances())) == (0, 1)
+
+
+@pytest.mark.fault(
+    "no AWS credentials anywhere", "exit 4: EC2 answered in no region, unable to locate credentials"
+)
 def test_missing_credentials_end_in_4_and_a_line_that_says_so(farm: Farm) -> None:
     farm.add_pending()
     del farm.environ["AWS_ACCESS_KEY_ID"], farm.environ["AWS_SECRET_ACCESS_KEY"]
@@ -64,6 +88,11 @@ def test_missing_credentials_end_in_4_and_a_line_that_says_so(farm: Farm) -> Non
     assert "EC2 answered in no region: DescribeInstances: Unable to locate credentials" in done.err
 
 
+@pytest.mark.fault(
+    "one region refuses every call",
+    "it is left out with a line that names it, its machines still count, the other region "
+    "launches; exit 3",
+)
 def test_a_region_that_is_down_stops_no_other_and_its_machines_still_count(farm: Farm) -> None:
     farm.add_pending(count=1)
     farm.run("-r", WEST)
@@ -80,6 +109,10 @@ def test_a_region_that_is_down_stops_no_other_and_its_machines_still_count(farm:
     }
 
 
+@pytest.mark.fault(
+    "one region does not answer",
+    "it is left out by the deadline (no answer within…), the other region launches; exit 3",
+)
 def test_a_region_that_hangs_stops_no_other(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.add_fault(action="Describe*", region=EAST, latency_s=60)
@@ -88,6 +121,9 @@ def test_a_region_that_hangs_stops_no_other(farm: Farm) -> None:
     assert f"region {EAST} is left out: no answer within" in done.err
 
 
+@pytest.mark.fault(
+    "no region answers", "the run ends by its deadline with exit 4: EC2 answered in no region"
+)
 def test_where_no_region_answers_the_run_ends_in_4_by_its_deadline(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.settings(latency_s=60)
@@ -97,6 +133,23 @@ def test_where_no_region_answers_the_run_ends_in_4_by_its_deadline(farm: Farm) -
     assert "EC2 answered in no region: no answer within" in done.err
 
 
+@pytest.mark.fault(
+    "a proxy answers for one region, with a page of its own",
+    "the region is left out: that is no answer of AWS's; the other launches; exit 3",
+)
+def test_a_region_that_answers_nonsense_stops_no_other(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="Describe*", region=EAST, body="<html>Log in</html>")
+    done = farm.run()
+    assert (done.code, regions_of(farm.ec2)) == (3, {WEST: 1})
+    assert f"region {EAST} is left out: Describe" in done.err
+    assert "that is no answer of AWS's: no 'Reservations' in it" in done.err
+
+
+@pytest.mark.fault(
+    "more than 1,000 instances in a region",
+    "every page is read: a machine beyond the first page counts, and its name is not given again",
+)
 @pytest.mark.soak
 def test_more_instances_than_a_page_holds_are_all_seen(farm: Farm) -> None:
     ours = {"Name": "bld-linux64-001", "farmhand:farm": "test", "moz-type": "bld-linux64"}
@@ -111,12 +164,20 @@ def test_more_instances_than_a_page_holds_are_all_seen(farm: Farm) -> None:
 # 2. what one place can't give
 
 
+@pytest.mark.fault(
+    "the AMI is missing in one region", "the machine starts in the other region; exit 0"
+)
 def test_a_region_without_the_ami_is_passed_over(farm: Farm) -> None:
     farm.watch["instance_types"]["bld-linux64"]["regions"][EAST]["ami"] = "ami-00000000"
     farm.add_pending()
     assert (farm.run().code, regions_of(farm.ec2)) == (0, {WEST: 1})
 
 
+@pytest.mark.fault(
+    "every subnet is full",
+    "nothing starts and no launch call is made; each zone without a free address is a reason "
+    "in the plan; exit 0",
+)
 def test_full_subnets_start_nothing_and_are_named_as_the_reason(farm: Farm) -> None:
     farm.add_pending()
     for subnet in (*farm.subnets[EAST], *farm.subnets[WEST]):
@@ -127,6 +188,9 @@ def test_full_subnets_start_nothing_and_are_named_as_the_reason(farm: Farm) -> N
     assert f"no subnet in {BEST_ZONE} has a free address" in reasons
 
 
+@pytest.mark.fault(
+    "a subnet turns out to be full at the launch", "another subnet is tried in the same run; exit 0"
+)
 def test_a_subnet_that_is_full_at_launch_is_left_for_another_at_once(farm: Farm) -> None:
     farm.add_pending()
     full = farm.subnets[EAST][0]
@@ -138,6 +202,9 @@ def test_a_subnet_that_is_full_at_launch_is_left_for_another_at_once(farm: Farm)
     assert subnets == [full, farm.subnets[EAST][1]]
 
 
+@pytest.mark.fault(
+    "a zone without a spot price", "the zone is passed over, one with a price is used; exit 0"
+)
 def test_a_zone_without_a_price_is_passed_over(farm: Farm) -> None:
     use_only(farm, "c7i.2xlarge")
     zone = f"{WEST}b"
@@ -152,6 +219,10 @@ def test_a_zone_without_a_price_is_passed_over(farm: Farm) -> None:
 # 3. what launching meets
 
 
+@pytest.mark.fault(
+    "InsufficientInstanceCapacity on the best choice",
+    "one call there, then the next choice, in the same run; exit 0",
+)
 def test_no_capacity_for_the_best_choice_takes_the_next_at_once(farm: Farm) -> None:
     farm.add_pending()
     best = {"@az": BEST_ZONE, "InstanceType": "c7i.xlarge"}
@@ -161,6 +232,10 @@ def test_no_capacity_for_the_best_choice_takes_the_next_at_once(farm: Farm) -> N
     assert zones == [BEST_ZONE, f"{EAST}b"]
 
 
+@pytest.mark.fault(
+    "no spot capacity anywhere",
+    "each zone is tried once, then on-demand within its limits, in the same run; exit 0",
+)
 def test_no_spot_capacity_anywhere_takes_on_demand_in_the_same_run(farm: Farm) -> None:
     use_only(farm, "c7i.xlarge")
     farm.watch["on_demand"]["limits"]["global"]["bld-linux64"] = 5
@@ -173,6 +248,10 @@ def test_no_spot_capacity_anywhere_takes_on_demand_in_the_same_run(farm: Farm) -
     assert len(launches(farm)) == 5  # four zones, each once, then on demand
 
 
+@pytest.mark.fault(
+    "no capacity in any market",
+    "exit 0; the demand is shown as unmet with AWS's reason; the names are free for a later run",
+)
 def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> None:
     use_only(farm, "c7i.xlarge")
     farm.ec2.add_fault(action="RunInstances", code="InsufficientInstanceCapacity")
@@ -186,6 +265,10 @@ def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> Non
     assert farm.names() == ["bld-linux64-001"]
 
 
+@pytest.mark.fault(
+    "RunInstances fails in passing: {id}",
+    "the call is repeated with the same client token and one machine starts; exit 0",
+)
 @pytest.mark.parametrize(
     ("fault", "calls"),
     [
@@ -193,6 +276,7 @@ def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> Non
         pytest.param({"code": "InternalError", "left": 1}, 2, id="internal error"),
         pytest.param({"drop": "before", "left": 1}, 2, id="dropped call"),
         pytest.param({"drop": "after", "left": 1}, 2, id="dropped answer"),
+        pytest.param({"body": "<html>Log in</html>", "left": 1}, 2, id="a page of a proxy's"),
     ],
 )
 def test_a_call_is_repeated_with_its_token_and_launches_once(
@@ -206,6 +290,11 @@ def test_a_call_is_repeated_with_its_token_and_launches_once(
     assert farm.names() == ["bld-linux64-001"]
 
 
+@pytest.mark.fault(
+    "RunInstances is throttled without end (RequestLimitExceeded)",
+    "calls are repeated at random intervals until the deadline; exit 3, launches closed as "
+    "failed, no back-off kept",
+)
 def test_throttled_calls_are_made_again_at_random_until_the_deadline(farm: Farm) -> None:
     farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded")
     farm.add_pending(count=2)
@@ -220,6 +309,10 @@ def test_throttled_calls_are_made_again_at_random_until_the_deadline(farm: Farm)
     assert farm.rows("SELECT * FROM backoffs") == []
 
 
+@pytest.mark.fault(
+    "EC2 refuses a parameter of one instance type (InvalidParameterValue)",
+    "the other types launch; the error is logged; exit 3",
+)
 def test_a_parameter_refused_for_one_type_stops_no_other(farm: Farm) -> None:
     farm.add_pending(TRY, 2)
     farm.add_pending(BUILD, 2)
@@ -231,12 +324,20 @@ def test_a_parameter_refused_for_one_type_stops_no_other(farm: Farm) -> None:
     assert "InvalidParameterValue" in done.err
 
 
+@pytest.mark.fault(
+    "the quota of a region is used up (VcpuLimitExceeded)",
+    "all machines start in the other region; exit 0",
+)
 def test_a_used_up_quota_moves_on_to_the_other_region(farm: Farm) -> None:
     farm.add_pending(count=3)
     farm.ec2.add_fault(action="RunInstances", region=EAST, code="VcpuLimitExceeded")
     assert (farm.run().code, regions_of(farm.ec2)) == (0, {WEST: 3})
 
 
+@pytest.mark.fault(
+    "not allowed to launch in one region (UnauthorizedOperation)",
+    "the machine starts in the other region; exit 3",
+)
 def test_being_refused_to_launch_in_one_region_moves_on_and_ends_in_3(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.add_fault(action="RunInstances", region=EAST, code="UnauthorizedOperation", status=403)
@@ -253,6 +354,10 @@ def test_thirty_launches_in_two_regions_are_never_throttled(farm: Farm) -> None:
     assert farm.ec2.throttled_counts() == {}
 
 
+@pytest.mark.fault(
+    "the deadline comes in the middle of launching",
+    "what has started stays, the rest is closed and its names are free for the next run; exit 3",
+)
 def test_a_deadline_in_the_midst_closes_the_rest_and_frees_its_names(farm: Farm) -> None:
     farm.add_pending(count=20)  # at two calls a second, all in one region
     done = farm.run("--json", "--deadline", "4")
@@ -266,6 +371,10 @@ def test_a_deadline_in_the_midst_closes_the_rest_and_frees_its_names(farm: Farm)
     assert sorted(names + farm.names()) == [f"bld-linux64-{n:03}" for n in range(1, 21)]
 
 
+@pytest.mark.fault(
+    "DescribeInstances does not show new instances yet",
+    "the journal counts them as in flight; nothing is launched again",
+)
 def test_instances_not_shown_yet_are_not_launched_again(farm: Farm) -> None:
     farm.ec2.settings(lag_s=600)
     farm.add_pending(count=2)

@@ -79,17 +79,30 @@ def test_a_certificate_that_is_kept_is_not_fetched_again(
     assert call.user_data == "cert: kept"
 
 
+@pytest.mark.fault(
+    "the certificate server's CA is not trusted",
+    "CERTIFICATE_VERIFY_FAILED; the machine is not launched, the password is not sent or "
+    "shown; exit 3",
+)
 def test_a_server_whose_ca_nobody_trusts_gives_none(old: OldFarm, getcert: GetcertServer) -> None:
     del old.environ["REQUESTS_CA_BUNDLE"]
     assert_failed(old, "CERTIFICATE_VERIFY_FAILED")
     assert getcert.asked == []
 
 
+@pytest.mark.fault(
+    "the certificate server refuses the password",
+    "no certificate: HTTP 401; the machine is not launched; exit 3",
+)
 def test_a_wrong_password_gets_none(old: OldFarm) -> None:
     old.secrets["deploy_password"] = "wrong"
     assert_failed(old, f"no certificate for {HOST}: HTTP 401")
 
 
+@pytest.mark.fault(
+    "the certificate server has none for a host",
+    "no certificate: HTTP 404; the machine is not launched; exit 3",
+)
 def test_a_host_that_has_no_certificate_is_not_launched(
     old: OldFarm, getcert: GetcertServer
 ) -> None:
@@ -97,11 +110,16 @@ def test_a_host_that_has_no_certificate_is_not_launched(
     assert_failed(old, f"no certificate for {HOST}: HTTP 404")
 
 
+@pytest.mark.fault(
+    "the certificate server's answer is empty",
+    "it is no certificate: nothing is kept or launched; exit 3",
+)
 def test_an_empty_answer_is_no_certificate(old: OldFarm, getcert: GetcertServer) -> None:
     getcert.certificates[HOST] = "\n"
     assert_failed(old, f"no certificate for {HOST}")
 
 
+@pytest.mark.fault("one instance type gets no certificate", "the other types launch; exit 3")
 def test_a_host_without_certificate_stops_no_other_instance_type(
     old: OldFarm, getcert: GetcertServer
 ) -> None:
@@ -113,6 +131,9 @@ def test_a_host_without_certificate_stops_no_other_instance_type(
     assert old.farm.names() == ["try-linux64-ec2-001"]
 
 
+@pytest.mark.fault(
+    "the certificates' directory can't be made", "exit 3, a line that names it; no traceback"
+)
 def test_a_directory_that_cannot_be_made_is_said(old: OldFarm) -> None:
     old.write()
     old.certificates.write_text("a file")
@@ -138,6 +159,10 @@ def test_a_dry_run_fetches_none(old: OldFarm, getcert: GetcertServer) -> None:
     assert (getcert.asked, kept(old)) == ([], [])
 
 
+@pytest.mark.fault(
+    "the certificate server does not answer, and several hosts need one",
+    "it is asked once in a run; the others say so; exit 3",
+)
 def test_a_server_that_does_not_answer_is_asked_once_in_a_run(
     old: OldFarm, getcert: GetcertServer
 ) -> None:

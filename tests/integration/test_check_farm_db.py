@@ -19,6 +19,9 @@ def test_a_default_farm_database_that_does_not_exist_yet_is_no_finding(farm: Far
     assert not (farm.directory / "state/farmhand.db").exists()
 
 
+@pytest.mark.fault(
+    "check, and the farm database is not right: {id}", "exit 2, an error farm_db that says why"
+)
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
@@ -37,6 +40,9 @@ def test_a_farm_database_that_is_not_ours_is_an_error(
     assert message in said
 
 
+@pytest.mark.fault(
+    "check, and the farm database is away", "exit 4, an error farm_db with its address"
+)
 def test_a_farm_database_that_does_not_answer_ends_in_4(farm: Farm) -> None:
     farm.settings["database"] = "mysql://farm@127.0.0.1:1/farm"
     exit_code, [(code, said)] = codes(farm)

@@ -11,8 +11,8 @@ from tests.journal import create
 from tests.json_server import HTML, JsonServer, machines, running_json_server
 from tests.scheduler_database import NOON, SchedulerDatabase
 from watch_pending.buildermap import compile_buildermap
+from watch_pending.check.slow_patterns import measure_rules
 from watch_pending.pending import Window, detect_shape, read_recent_builders
-from watch_pending.slow_patterns import measure_rules
 
 pytestmark = pytest.mark.integration
 
@@ -27,6 +27,10 @@ SOUND = ["Linux", r"^(TB )?WINNT (5.2|6.1)(.*(?! try)).* (pgo-)?build", r"^\S+_l
 DAY_S = 86400
 
 
+@pytest.mark.fault(
+    "a pattern of the buildermap that takes for ever",
+    "check finds it and gives the name it hangs on; the others are measured all the same",
+)
 def test_patterns_without_an_end_are_found_and_do_not_hold_up_the_others() -> None:
     rules = compile_buildermap(dict.fromkeys([*ENDLESS, *SOUND], "bld"))
     slow = {each.rule.pattern: each for each in measure_rules(rules, 60)}
@@ -39,6 +43,9 @@ def test_a_slow_pattern_is_measured_to_its_end() -> None:
     assert slow.took_s >= 0.01
 
 
+@pytest.mark.fault(
+    "check has no time left to measure patterns", "the log says how many were not measured"
+)
 def test_without_time_nothing_is_measured_and_the_log_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -65,6 +72,10 @@ def found(farm: Farm, *args: str) -> tuple[int, dict[str, dict[str, str]]]:
     return done.code, codes
 
 
+@pytest.mark.fault(
+    "a rule takes names that are meant for another type (try and non-try)",
+    "check warns: trust, with both rules, their lines and the builder",
+)
 def test_check_tells_rules_out_of_order_slow_and_of_no_use(farm: Farm) -> None:
     farm.watch["buildermap"] = {
         "^(O+)+X$": "bld-linux64",
@@ -111,6 +122,9 @@ def server(farm: Farm) -> Iterator[JsonServer]:
         yield server
 
 
+@pytest.mark.fault(
+    "check, and the inventory server sends HTML", "exit 4, the finding inventory says: no JSON"
+)
 def test_check_asks_the_servers_and_ends_in_4_where_they_have_no_answer(
     farm: Farm, server: JsonServer
 ) -> None:

@@ -91,6 +91,9 @@ DEEP = Says(body=b"[" * 100_000)
 BAD = {"none": None, "drips": DRIPS, "leaves": HANGS_UP, "html": HTML, "deep": DEEP}
 
 
+@pytest.mark.fault(
+    "the list of AMIs can't be read: {id}", "a warning: the machine goes on as it is"
+)
 @pytest.mark.parametrize("how", BAD)
 def test_a_list_that_can_not_be_read_holds_no_machine_up(
     tmp_path: Path,
@@ -109,6 +112,9 @@ def test_a_list_that_can_not_be_read_holds_no_machine_up(
     assert "goes on as it is" in caplog.text
 
 
+@pytest.mark.fault(
+    "the metadata service does not answer check_ami", "a warning: the machine goes on"
+)
 def test_metadata_that_does_not_answer_holds_no_machine_up(
     tmp_path: Path, metadata: MetadataServer, caplog: pytest.LogCaptureFixture
 ) -> None:

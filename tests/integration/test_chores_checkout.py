@@ -69,6 +69,10 @@ def test_a_checkout_is_what_is_wanted(remote: Remote, place: Path) -> None:
     assert files(place) == {"first"}
 
 
+@pytest.mark.fault(
+    "a repository's server does not answer, or has no such revision",
+    "the task asks for another try and says which; the checkout stays",
+)
 @pytest.mark.parametrize(
     "remote", ["git", pytest.param("hg", marks=pytest.mark.soak)], indirect=True
 )
@@ -100,6 +104,7 @@ def behead(place: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+@pytest.mark.fault("a clone is broken: {id}", "it is made anew; what was left beside it goes")
 @pytest.mark.parametrize(
     ("remote", "how"),
     [
@@ -122,6 +127,9 @@ def test_a_broken_clone_is_made_anew_and_what_was_left_beside_it_goes(
     assert sorted(path.name for path in place.parent.iterdir()) == [".tools.lock", "tools"]
 
 
+@pytest.mark.fault(
+    "a broken clone stands inside another one", "it is made anew; the other is left alone"
+)
 def test_a_broken_clone_inside_another_leaves_that_one_alone(tmp_path: Path, place: Path) -> None:
     remote = make_remote("git", tmp_path / "remote")
     outer = place.parent
@@ -133,6 +141,7 @@ def test_a_broken_clone_inside_another_leaves_that_one_alone(tmp_path: Path, pla
     assert files(place) == {"first"}
 
 
+@pytest.mark.fault("a checkout is killed (kill -9) when it is: {moment}", "the next one heals it")
 @pytest.mark.parametrize("moment", ["new", "whole", "updated"])
 def test_killed_in_between_the_next_one_heals(tmp_path: Path, place: Path, moment: str) -> None:
     remote = make_remote("git", tmp_path / "remote")

@@ -37,6 +37,9 @@ def notes(home: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
+@pytest.mark.fault(
+    "somebody runs the halt by hand without --yes", "it is refused; the machine stays up"
+)
 def test_by_hand_it_refuses_without_yes(tmp_path: Path, settings: Halt) -> None:
     for by_runner in (False, True):  # as a task of a round, it is none either
         with pytest.raises(BadInput, match="--yes"):
@@ -69,11 +72,18 @@ def test_a_halt_soon_after_another_waits(tmp_path: Path, settings: Halt) -> None
     assert by_hand.endswith("by hand")
 
 
+@pytest.mark.fault(
+    "the command that reboots fails",
+    "the task asks for another try, with the command's exit code and words",
+)
 def test_a_command_that_fails_is_told(tmp_path: Path) -> None:
     outcome = halt(tmp_path, Halt(reboot="sh -c 'echo no; exit 1'"), environ=BY_RUNNER)
     assert (outcome.code, outcome.why.endswith("exit code 1: no")) == (RETRY, True)
 
 
+@pytest.mark.fault(
+    "the state directory can't be written when a halt is due", "the machine halts all the same"
+)
 def test_a_state_directory_that_can_not_be_written_prevents_no_halt(
     tmp_path: Path, settings: Halt
 ) -> None:
@@ -132,6 +142,10 @@ def test_the_machine_s_end_does_not_wait_for_the_halt(machine: RunnerMachine) ->
     assert "halt: exit code 0" in said
 
 
+@pytest.mark.fault(
+    "runner.cfg has a wrong key in a chore's section",
+    "the chore names the nearest key, and the machine halts all the same",
+)
 def test_and_by_what_runner_cfg_says_which_may_be_wrong(machine: RunnerMachine) -> None:
     machine.ini = (
         "[runner]\nmax_tries = 1\nhalt_interval = 0\n[post_flight]\nround = 1\n"

@@ -51,6 +51,7 @@ def test_changes_are_looked_at_then_applied_and_failures_tried_again(
     assert (failed.code, "exit code 4" in failed.why) == (RETRY, True)
 
 
+@pytest.mark.fault("puppet is disabled on the machine", "it is left alone and the round goes on")
 def test_puppet_that_is_disabled_is_left_alone_and_another_run_waited_for(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:

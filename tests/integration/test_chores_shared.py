@@ -51,6 +51,9 @@ def has(clone: Path, commit: str) -> bool:
     return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.fault(
+    "one of the shared repositories is broken", "one warning that names it; the others are pulled"
+)
 def test_all_but_the_excluded_are_pulled_and_one_failure_stops_no_other(
     tmp_path: Path, remote: Remote, shared: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -66,6 +69,7 @@ def test_all_but_the_excluded_are_pulled_and_one_failure_stops_no_other(
     assert warned[0].startswith(str(broken))
 
 
+@pytest.mark.fault("a pull of hg was killed", "it is taken back and done again")
 def test_a_killed_pull_of_hg_is_taken_back(tmp_path: Path) -> None:
     remote = make_remote("hg", tmp_path / "remote")
     clone = tmp_path / "shared/tools"

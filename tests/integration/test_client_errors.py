@@ -72,6 +72,9 @@ def test_without_one_it_is_the_configurations_and_no_database_is_needed(
     assert [path.name for path in tmp_path.iterdir()] == ["farmhand.yml"]
 
 
+@pytest.mark.fault(
+    "farmhand.yml is broken, and -A gives the address", "the verb works; without -A exit 2"
+)
 def test_the_option_beats_a_configuration_that_is_broken(
     allocator: Allocator, tmp_path: Path
 ) -> None:
@@ -86,6 +89,10 @@ def test_without_any_it_is_the_local_server(tmp_path: Path) -> None:
     assert "http://127.0.0.1:1080/api/slaves/w1: " in done.err
 
 
+@pytest.mark.fault(
+    "the server that a verb of slavealloc asks is away",
+    "exit 4, one line with the address: Connection refused",
+)
 @pytest.mark.parametrize(
     "args",
     [
@@ -111,6 +118,10 @@ def test_a_server_that_is_away_is_one_line_and_exit_4(args: tuple[str, ...]) -> 
     assert done.err.endswith("Connection refused\n")
 
 
+@pytest.mark.fault(
+    "slavealloc's address gives another answer: {id}",
+    "exit {code}, one line with what was answered; no secret is shown",
+)
 @pytest.mark.parametrize(
     ("reply", "code", "said"),
     [
@@ -152,6 +163,9 @@ def test_an_answer_that_is_not_slaveallocs_is_one_line(reply: Reply, code: int, 
     assert "secret" not in done.err
 
 
+@pytest.mark.fault(
+    "slavealloc takes the request and says nothing", "it is waited for until the deadline; exit 4"
+)
 def test_a_silent_server_has_until_the_deadline() -> None:
     with running_bad_allocator(Reply(data=b"HTTP/1.1 200 OK\r\n", drip_s=60)) as bad:
         done = ask(bad, "notes", "w1", "--deadline", "1")
@@ -160,6 +174,7 @@ def test_a_silent_server_has_until_the_deadline() -> None:
     assert len(bad.asked) == 1
 
 
+@pytest.mark.fault("the server does not confirm a change", "exit 4 and no word that it was done")
 def test_a_change_that_was_not_confirmed_is_an_error() -> None:
     with running_bad_allocator(make_reply(WORKER), make_reply(b"{}")) as bad:
         done = ask(bad, "disable", "w1", "-v")
@@ -167,6 +182,10 @@ def test_a_change_that_was_not_confirmed_is_an_error() -> None:
     assert bad.asked[1].startswith("PUT /api/slaves/w1?byname=1 ")
 
 
+@pytest.mark.fault(
+    "a worker was changed by somebody else meanwhile",
+    "exit 75: nothing is written, and what it has now is shown",
+)
 def test_a_change_meanwhile_is_shown_and_not_overwritten(allocator: Allocator) -> None:
     """Our own writer comes between the verb's reading and its writing."""
     read = allocator.get("/api/slaves/w1?byname=1")
@@ -202,6 +221,7 @@ def test_user_and_password_of_the_address_are_sent_and_not_shown(tmp_path: Path)
     assert f"http://127.0.0.1:{bad.port}/api/masters" in done.err
 
 
+@pytest.mark.fault("-A is no address: {address}", "exit 2, a line that names -A")
 @pytest.mark.parametrize("address", ["build", "http://a..b", "http://[::1", "http://a:99999"])
 def test_an_address_that_is_none_exits_2(address: str) -> None:
     done = ask(address, "masters")
@@ -209,6 +229,7 @@ def test_an_address_that_is_none_exits_2(address: str) -> None:
     assert "-A" in done.err
 
 
+@pytest.mark.fault("a verb of slavealloc with wrong arguments", "exit 2")
 @pytest.mark.parametrize("args", [("lock", "w1"), ("lock", "-u", "w1", "bm1"), ("gettac",)])
 def test_wrong_usage_exits_2(args: tuple[str, ...]) -> None:
     assert ask(AWAY, *args).code == 2

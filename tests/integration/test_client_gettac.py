@@ -113,6 +113,10 @@ def test_json_has_one_object_a_worker(gettac: Ask, allocator: Allocator) -> None
     assert "w5" not in recorded(allocator)
 
 
+@pytest.mark.fault(
+    "one of several workers asked for gets no tac",
+    "it is named with the reason, the others are printed; exit 3",
+)
 @pytest.mark.parametrize("options", [(), ("-n",)], ids=["recorded", "preview"])
 def test_one_that_gets_none_stops_no_other(gettac: Ask, options: tuple[str, ...]) -> None:
     done = gettac("-q", *options, "lost", "nobody", "w6")
@@ -126,6 +130,9 @@ def test_a_single_one_that_gets_none_exits_3(gettac: Ask) -> None:
     assert (done.code, done.out) == (3, "")
 
 
+@pytest.mark.fault(
+    "a worker's own template is broken", "that worker alone fails, with the reason; exit 3"
+)
 @pytest.mark.parametrize("options", [(), ("-n",)], ids=["recorded", "preview"])
 def test_a_broken_template_fails_its_worker_alone(gettac: Ask, options: tuple[str, ...]) -> None:
     done = gettac("-q", *options, "broken", "w9")
@@ -142,6 +149,10 @@ def test_tabs_of_a_tac_stay_tabs(tmp_path: Path) -> None:
     assert (done.code, done.out) == (0, page.decode())
 
 
+@pytest.mark.fault(
+    "slavealloc goes away between two workers of gettac",
+    "what it gave is printed, the rest is named as not asked; exit 3",
+)
 def test_a_server_that_goes_away_leaves_what_it_gave(tmp_path: Path) -> None:
     page, away = make_page("port = 9001\n"), make_reply(b"ask again", "503 Service Unavailable")
     with running_bad_allocator(make_reply(page), away) as bad:

@@ -65,6 +65,10 @@ def test_dbinit_twice_is_once(url: str, tmp_path: Path) -> None:
     assert dump(url, tmp_path) == before
 
 
+@pytest.mark.fault(
+    "dbinit on a database with workers in it",
+    "refused with what it has and --force; nothing is lost",
+)
 def test_dbinit_refuses_a_farm_with_rows_and_loses_nothing(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +105,9 @@ def test_dbinit_by_force_loads_a_dump_in_the_place_of_what_is_there(
     assert is_small_farm(dump(url, tmp_path))
 
 
+@pytest.mark.fault(
+    "dbinit --force with a dump that is cut", "refused with file and line; nothing is lost"
+)
 def test_dbinit_by_force_with_a_bad_dump_loses_nothing(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -112,6 +119,7 @@ def test_dbinit_by_force_with_a_bad_dump_loses_nothing(
     assert is_small_farm(dump(url, tmp_path))
 
 
+@pytest.mark.fault("dbinit with a file that is no dump", "refused; no table is made")
 def test_dbinit_with_a_bad_dump_creates_nothing(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "bad.dump").write_bytes(b"no dump\n")
     with pytest.raises(BadInput, match="is no dump"):
@@ -133,6 +141,9 @@ def test_dbinit_that_only_shows_touches_nothing(
             assert sa.inspect(engine).get_table_names() == []
 
 
+@pytest.mark.fault(
+    "dbinit on another farm's database", "refused, with --force too: it belongs to farm …"
+)
 @only_sqlite
 def test_dbinit_refuses_another_farms_database(url: str) -> None:
     with opened(url) as engine, engine.begin() as connection:
@@ -143,6 +154,10 @@ def test_dbinit_refuses_another_farms_database(url: str) -> None:
     direct(init_database, make_run(FARMHAND_FARM="prod"), url, None, force=True)
 
 
+@pytest.mark.fault(
+    "dbinit on a database with tables of somebody else",
+    "refused, with --force too: use another database",
+)
 def test_dbinit_refuses_tables_that_are_not_ours(database_url: str, tmp_path: Path) -> None:
     with opened(database_url) as engine, engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE masters (masterid INTEGER)"))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from farmhand.db import FarmDb
 from farmhand.errors import BadInput, Unavailable
 from farmhand.tables.farm import audit, workers
-from farmhand.tables.records import schema_info
+from farmhand.tables.records import runs, schema_info
 from farmhand.upgrades import newest_revision
 from slavealloc.bulk import queries as bulk_queries
 from slavealloc.bulk.dbadmin import dump_database, init_database
@@ -82,6 +82,9 @@ def test_ids_go_on_above_the_highest_loaded_and_never_go_back(url: str, file: Pa
     assert add("newer") > first
 
 
+@pytest.mark.fault(
+    "dbload into a database that is not empty", "refused with what it has; it stays as it was"
+)
 def test_a_database_that_is_not_empty_is_refused_and_stays(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -92,6 +95,9 @@ def test_a_database_that_is_not_empty_is_refused_and_stays(
     assert is_small_farm(dump(url, tmp_path))
 
 
+@pytest.mark.fault(
+    "dbload, and the dump is: {id}", "refused with file, line and reason; nothing is loaded"
+)
 @only_sqlite
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -134,6 +140,10 @@ def test_an_older_dump_loads_with_defaults(url: str, tmp_path: Path) -> None:
     assert [row["name"] for row in rows_of(taken, "tac_templates")] == list(SHIPPED_NAMES)
 
 
+@pytest.mark.fault(
+    "dbload of a text that MariaDB has no room for",
+    "refused there, with line and column; other databases load it",
+)
 def test_a_text_that_only_mariadb_has_no_room_for_is_refused_there(
     url: str, kind: str, tmp_path: Path
 ) -> None:
@@ -195,7 +205,7 @@ def test_rows_in_one_table_twice_the_batch_are_all_loaded(url: str, tmp_path: Pa
 def test_a_dump_is_of_one_moment(url: str, file: Path) -> None:
     load(url, file)
     with opened(url) as engine:
-        database = FarmDb(engine=engine, url=engine.url, embedded=False)
+        database = FarmDb(engine=engine, url=engine.url)
         with bulk_queries.snapshot(database) as connection:
             rows = bulk_queries.read_all(connection)
             names = [next(rows)[0].name]
@@ -232,3 +242,24 @@ def test_a_dump_in_a_file_is_for_its_owner_only_and_whole(url: str, tmp_path: Pa
         direct(dump_database, make_run(), url, path)
     assert path.read_bytes() == before
     assert not list(tmp_path.glob(".farm.dump*"))
+
+
+@only_sqlite
+def test_a_dump_is_a_run_among_others_and_a_dry_one_is_not(url: str, tmp_path: Path) -> None:
+    direct(dump_database, make_run(dry_run=True), url, tmp_path / "farm.dump")
+    assert list(tmp_path.glob("*.dump")) == []
+    direct(dump_database, make_run(), url, tmp_path / "farm.dump")
+    with opened(url) as engine, engine.begin() as connection:
+        (row,) = connection.execute(sa.select(runs.c.exit_code, runs.c.summary))
+    assert (row.exit_code, list(row.summary)) == (0, ["rows"])
+
+
+@only_sqlite
+def test_who_may_only_read_gets_his_dump_all_the_same(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(url) as engine, engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE runs"))
+    direct(dump_database, make_run(), url, tmp_path / "farm.dump")
+    assert is_shipped((tmp_path / "farm.dump").read_bytes())
+    assert "this dump is not in `farmhand status`" in caplog.text

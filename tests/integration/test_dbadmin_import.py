@@ -189,6 +189,9 @@ def test_each_row_that_an_import_changes_is_in_the_audit(url: str, tmp_path: Pat
     }
 
 
+@pytest.mark.fault(
+    "one line of a CSV is wrong", "dbimport names file, line and what is wrong; nothing is written"
+)
 @pytest.mark.parametrize(
     ("file", "line", "message"),
     [
@@ -216,6 +219,9 @@ def test_one_error_and_nothing_is_written(
     assert body(dump(url, tmp_path)) == body(before)
 
 
+@pytest.mark.fault(
+    "a CSV names a worker that does not exist", "dbimport: unknown worker; nothing is written"
+)
 def test_an_error_that_the_database_tells_writes_nothing(url: str, tmp_path: Path) -> None:
     before = dump(url, tmp_path)
     Path("jacuzzis.csv").write_text("builder,worker\nb,nobody\n")
@@ -224,6 +230,9 @@ def test_an_error_that_the_database_tells_writes_nothing(url: str, tmp_path: Pat
     assert body(dump(url, tmp_path)) == body(before)
 
 
+@pytest.mark.fault(
+    "several CSV files are wrong", "dbimport tells the errors of all of them at once"
+)
 @only_sqlite
 def test_errors_of_all_files_are_told_at_once(url: str, tmp_path: Path) -> None:
     for file in ("workers.csv", "masters.csv", "jacuzzis.csv"):

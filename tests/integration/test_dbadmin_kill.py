@@ -64,6 +64,10 @@ def is_writing(url: str) -> bool:
         return int(connection.scalar(sa.text(statement)) or 0) > 2_000
 
 
+@pytest.mark.fault(
+    "dbload is killed (kill -9) in the middle",
+    "the database is as empty as before; a second load works",
+)
 @pytest.mark.parametrize("kind", [pytest.param("sqlite", marks=pytest.mark.soak), "mariadb"])
 def test_a_load_that_is_killed_leaves_the_database_empty(
     url: str, file: Path, tmp_path: Path
@@ -107,12 +111,14 @@ def start_two(directory: Path, *args: str) -> list[int]:
     return sorted(process.wait(LIMIT_S) for process in both)
 
 
+@pytest.mark.fault("dbload twice at once", "one loads, the other exits 2")
 def test_of_two_loads_at_once_one_wins_and_one_is_refused(url: str, tmp_path: Path) -> None:
     (tmp_path / "farm.dump").write_bytes(make_dump())
     assert start_two(tmp_path, "dbload", "-D", url, "farm.dump") == [0, 2]
     assert is_small_farm(dump(url, tmp_path))
 
 
+@pytest.mark.fault("dbimport twice at once", "both exit 0, every row is there once")
 def test_two_imports_at_once_are_one(url: str, tmp_path: Path) -> None:
     (tmp_path / "w.csv").write_text("name,pool\n" + "".join(f"w-{i},p\n" for i in range(300)))
     assert start_two(tmp_path, "dbimport", "-D", url, "--slave-data", "w.csv") == [0, 0]

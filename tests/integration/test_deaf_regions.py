@@ -27,6 +27,10 @@ def launch_in_the_east(farm: Farm, count: int) -> None:
     assert farm.run("-r", EAST).code == 0
 
 
+@pytest.mark.fault(
+    "the region of a launch does not answer for minutes",
+    "the launch stays open and is not made again; exit 3",
+)
 def test_a_launch_in_a_deaf_region_is_not_made_again(farm: Farm) -> None:
     launch_in_the_east(farm, 3)
     deafen(farm)
@@ -51,6 +55,10 @@ def test_a_launch_is_expired_once_its_region_answers_without_it(farm: Farm) -> N
     assert "expired" in [row["state"] for row in read(farm.database, launches)]
 
 
+@pytest.mark.fault(
+    "a region was taken out of the configuration while machines live there",
+    "it is still looked at, and machines that ended there stop counting",
+)
 def test_a_region_that_is_no_longer_configured_is_still_looked_at(farm: Farm) -> None:
     launch_in_the_east(farm, 1)
     for instance in farm.ec2.instances(EAST):
@@ -74,6 +82,10 @@ def test_no_call_is_claimed_before_it_can_go_out(farm: Farm) -> None:
     kill(process)
 
 
+@pytest.mark.fault(
+    "user data over 16 KiB",
+    "nothing starts for that type; the dry run shows the same refusal; exit 3",
+)
 def test_a_dry_run_refuses_what_a_run_refuses(farm: Farm) -> None:
     farm.add_pending(BUILD, 1)
     (farm.directory / "worker.user-data.j2").write_text("{{ hostname }}" + "x" * 20_000)

@@ -75,6 +75,9 @@ def set_used(server: Allocator, name: str, at: Any) -> None:
 # Tokens
 
 
+@pytest.mark.fault(
+    "an old client's PUT without a token", "401 that says how to make a token and where to put it"
+)
 def test_everybody_may_read_and_only_tokens_may_write(server: Allocator) -> None:
     assert server.gettac("w1").status_code == 200
     assert server.get("/api/slaves").status_code == 200
@@ -87,6 +90,10 @@ def test_everybody_may_read_and_only_tokens_may_write(server: Allocator) -> None
     assert server.get(EDIT).json()["notes"] == "yes"
 
 
+@pytest.mark.fault(
+    "a token is unknown, empty, too long or no ASCII",
+    "401: this token is unknown, also for reading",
+)
 @pytest.mark.parametrize(
     "shown", ["Bearer farmhand_nobody", "bearer", "Bearer " + "x" * 5000, "Bearer é"]
 )
@@ -102,6 +109,7 @@ def test_a_proxys_own_password_is_none_of_ours(server: Allocator) -> None:
     assert reply.status_code == 200
 
 
+@pytest.mark.fault("a machine's token is used for a change", "403 that says whose token it is")
 def test_a_machines_token_changes_nothing(server: Allocator) -> None:
     token = add_token(server.engine, "machines", Scope.MACHINE)
     reply = edit(server, "no", Authorization=f"Bearer {token}")
@@ -196,6 +204,7 @@ def test_a_login_leads_back_and_its_cookie_is_for_this_server_alone(server: Allo
     assert 'farmhand_token=""; ' in gone.headers["set-cookie"]
 
 
+@pytest.mark.fault("a login is to lead to another site", "it leads to the dashboard")
 @pytest.mark.parametrize(
     "target",
     [
@@ -212,12 +221,14 @@ def test_a_login_leads_nowhere_else(server: Allocator, target: str) -> None:
     assert log_in(server, token, target).headers["location"] == "/ui/"
 
 
+@pytest.mark.fault("a login with a wrong token", "the page asks again; no cookie is set")
 def test_a_login_with_a_wrong_token_asks_again(server: Allocator) -> None:
     reply = log_in(server, "farmhand_wrong", "/ui/silos")
     assert reply.headers["location"] == "/ui/login?failed=1&next=%2Fui%2Fsilos"
     assert "set-cookie" not in reply.headers
 
 
+@pytest.mark.fault("another site's page sends the cookie along: {id}", "403, nothing changes")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -242,6 +253,9 @@ def test_a_cookie_changes_nothing_when_another_sites_page_sends_it(
         assert log_in(server, server.token, **headers).status_code == 403
 
 
+@pytest.mark.fault(
+    "the cookie's token is good no more", "reading works, the cookie is forgotten; a change is 401"
+)
 def test_a_cookie_that_is_good_no_more_is_forgotten_and_still_reads(server: Allocator) -> None:
     shown = {"Cookie": "farmhand_token=farmhand_old"}
     reply = send(server, "GET", "/api/pools", headers=shown)
@@ -273,6 +287,7 @@ def test_refusals_say_it_too(server: Allocator) -> None:
     assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
 
 
+@pytest.mark.fault("a request's head never ends", "the connection is cut; others are served")
 def test_a_head_without_end_is_cut_off(server: Allocator) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as line:
@@ -288,6 +303,7 @@ def test_a_head_without_end_is_cut_off(server: Allocator) -> None:
     assert server.get("/api/pools").status_code == 200
 
 
+@pytest.mark.fault("a login of a megabyte", "413")
 def test_a_login_of_a_megabyte_is_refused(server: Allocator) -> None:
     reply = send(server, "POST", "/login", data=b"token=" + b"x" * 1_000_000, headers=FORM)
     assert reply.status_code == 413

@@ -78,6 +78,20 @@ def test_the_migrations_make_the_tables_that_the_code_uses(engine: sa.Engine) ->
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_on_sqlite_too_an_id_never_returns(upgraded: sa.Engine) -> None:
+    found = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'"
+    kept = {table.name for table in metadata.tables.values() if is_kept(table)}
+    assert "workers" in kept
+    assert set(execute(upgraded, found).scalars()) == kept
+    numbered = {t.name for t in metadata.tables.values() if t.autoincrement_column is not None}
+    assert kept == numbered
+
+
+def is_kept(table: sa.Table) -> bool:
+    return bool(table.dialect_options["sqlite"]["autoincrement"])
+
+
 @only_mariadb
 def test_mariadb_compares_names_exactly_and_keeps_microseconds(engine: sa.Engine) -> None:
     upgrade(engine)
@@ -115,6 +129,7 @@ def test_upgrading_twice_changes_nothing(engine: sa.Engine) -> None:
     assert execute(engine, sa.select(planner.c.generation)).scalars().all() == [7]
 
 
+@pytest.mark.fault("three hosts upgrade the database at once", "all exit 0; it is upgraded once")
 def test_three_upgrades_at_once_all_succeed(
     farm: Farm, database_url: str, engine: sa.Engine
 ) -> None:
@@ -158,6 +173,9 @@ def test_a_time_comes_back_to_the_microsecond_and_in_utc(
     assert found.tzinfo is UTC
 
 
+@pytest.mark.fault(
+    "a time without a zone is to be stored", "it is refused before anything is written"
+)
 def test_a_time_without_a_zone_is_refused(upgraded: sa.Engine) -> None:
     with pytest.raises(sa.exc.StatementError, match="naive"):
         execute(upgraded, runs.update().values(started_at=datetime(2026, 11, 21)))  # noqa: DTZ001
@@ -207,6 +225,10 @@ def test_a_claim_that_changes_nothing_is_won_where_the_old_value_matches(
         assert not claim(connection, same.where(planner.c.id == 2))
 
 
+@pytest.mark.fault(
+    "the farm database belongs to another farm",
+    "exit 2: it belongs to farm …, the configuration says …",
+)
 def test_the_first_writer_names_the_farm_and_another_farm_is_refused(upgraded: sa.Engine) -> None:
     open_it(upgraded, farm="staging", reading=True)
     assert execute(upgraded, sa.select(schema_info.c.farm)).scalars().all() == [None]
@@ -218,6 +240,9 @@ def test_the_first_writer_names_the_farm_and_another_farm_is_refused(upgraded: s
         assert caught.value.exit_code == 2
 
 
+@pytest.mark.fault(
+    "the farm database has no tables", "exit 2: run farmhand db upgrade; nothing is created"
+)
 @pytest.mark.parametrize("reading", [True, False])
 def test_a_database_without_tables_is_refused_and_not_upgraded(
     engine: sa.Engine, reading: bool
@@ -228,6 +253,10 @@ def test_a_database_without_tables_is_refused_and_not_upgraded(
     assert table_names(engine) == []
 
 
+@pytest.mark.fault(
+    "the farm database is older than the command",
+    "exit 2 with its revision: run farmhand db upgrade",
+)
 @pytest.mark.parametrize("reading", [True, False])
 def test_an_older_database_is_refused_and_not_upgraded(upgraded: sa.Engine, reading: bool) -> None:
     execute(upgraded, "UPDATE alembic_version SET version_num = '0000'")
@@ -236,6 +265,10 @@ def test_an_older_database_is_refused_and_not_upgraded(upgraded: sa.Engine, read
     assert read_revision(upgraded) == "0000"
 
 
+@pytest.mark.fault(
+    "the farm database is newer than the command",
+    "it works where the migration allows this release, else exit 2: upgrade this host",
+)
 def test_a_newer_database_works_if_it_says_so(upgraded: sa.Engine) -> None:
     execute(upgraded, "UPDATE alembic_version SET version_num = '9999'")
     execute(upgraded, schema_info.update().values(compatible_from=__version__))
@@ -264,6 +297,9 @@ def test_only_a_real_run_creates_the_embedded_database(farm: Farm) -> None:
     assert path.exists()
 
 
+@pytest.mark.fault(
+    "a run finds an empty database on a server", "exit 2: run farmhand db upgrade; no table is made"
+)
 @pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 def test_a_run_never_upgrades_a_database_server(
     farm: Farm, engine: sa.Engine, database_url: str

@@ -92,6 +92,9 @@ def test_a_template_for_one_machine_has_a_call_for_each(farm: Farm) -> None:
     assert tagged_names(farm) == numbered(4) + numbered(2, "try-linux64-%03d")
 
 
+@pytest.mark.fault(
+    "a group's user data gets too large", "the group is halved until it fits; all start; exit 0"
+)
 def test_a_group_whose_user_data_gets_too_large_is_halved(farm: Farm) -> None:
     make_room_for(farm, 3)
     farm.add_pending(BUILD, 10)
@@ -109,6 +112,10 @@ def make_room_for(farm: Farm, names: int) -> None:
 # What is given
 
 
+@pytest.mark.fault(
+    "a group of ten, and EC2 has room for six",
+    "six start there, the others at the next choice in the same run",
+)
 def test_a_group_of_ten_with_room_for_six_goes_on_at_the_next_choice(farm: Farm) -> None:
     farm.ec2.add_fault(action="RunInstances", match=BEST, room=6)
     farm.add_pending(BUILD, 10)
@@ -154,6 +161,9 @@ def test_a_group_is_asked_for_again_with_its_token(farm: Farm, fault: dict[str, 
     assert tagged_names(farm) == numbered(10)
 
 
+@pytest.mark.fault(
+    "the call of a group gets no answer", "all its launches stay open; nothing is launched again"
+)
 def test_a_group_without_an_answer_stays_open_whole(farm: Farm) -> None:
     farm.ec2.add_fault(action="RunInstances", drop="after")
     farm.add_pending(BUILD, 10)
@@ -181,6 +191,10 @@ def test_a_group_not_shown_yet_is_not_launched_again(farm: Farm) -> None:
 # Names
 
 
+@pytest.mark.fault(
+    "a group started, and CreateTags fails",
+    "the machines keep their list of names; the next run writes the Name tags",
+)
 def test_names_that_can_not_be_written_are_written_by_the_next_run(farm: Farm) -> None:
     refused = {"code": "UnauthorizedOperation", "status": 403}
     farm.ec2.add_fault(action="CreateTags", **refused)

@@ -118,6 +118,10 @@ def test_killed_after_a_step_of_a_group_s_launch(farm: Farm, engine: sa.Engine, 
     assert len(farm.ec2.calls("RunInstances")) == 1 + (not step.launched)
 
 
+@pytest.mark.fault(
+    "a run is killed (kill -9) between journal and call of a group",
+    "no machine is lost, none is launched twice",
+)
 def test_killed_between_journal_and_claim_of_a_group(farm: Farm, engine: sa.Engine) -> None:
     """User data has room for two names: of eight calls, four may go out at once."""
     template = farm.directory / "worker.user-data.j2"
@@ -157,6 +161,10 @@ def test_the_rest_of_a_group_killed_before_its_answer_expires(
     assert states(engine) == ["seen"] * 6 + ["expired"] * 4 + ["seen"] * 4
 
 
+@pytest.mark.fault(
+    "runs are killed (kill -9) at random moments",
+    "no name is given twice, never more machines than jobs; in the end the demand is met",
+)
 @pytest.mark.parametrize(
     "kills", [4, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )

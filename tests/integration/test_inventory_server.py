@@ -66,6 +66,10 @@ def test_what_was_kept_is_used_while_it_is_fresh(server: JsonServer, tmp_path: P
     assert names(read_inventory(ask(server, later=timedelta(seconds=600)), tmp_path)) == []
 
 
+@pytest.mark.fault(
+    "the kept inventory is of a later time than now",
+    "it is not taken for fresh; the server is asked",
+)
 def test_what_comes_from_the_future_is_not_fresh(server: JsonServer, tmp_path: Path) -> None:
     fetch_and_keep(server, tmp_path)
     read_inventory(ask(server, later=timedelta(hours=-1)), tmp_path)
@@ -108,6 +112,9 @@ def test_without_an_old_one_nothing_is_known(server: JsonServer, tmp_path: Path)
     assert inventory.trouble.held
 
 
+@pytest.mark.fault(
+    "the kept inventory is empty or broken", "a warning that names the file; the server is asked"
+)
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"at": "now"}', '{"at": "2026-01-15T12:00:00Z", "url": 1}']
 )
@@ -126,6 +133,7 @@ def test_another_servers_list_is_none(server: JsonServer, tmp_path: Path) -> Non
     assert server.asked[-1] == f"{PATH}?enabled=1"
 
 
+@pytest.mark.fault("the inventory can't be kept", "a warning, and the run goes on")
 def test_only_its_owner_reads_the_file_and_a_directory_that_is_full_costs_a_warning(
     server: JsonServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

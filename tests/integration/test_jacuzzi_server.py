@@ -93,6 +93,10 @@ def test_without_the_list_of_all_no_builder_without_a_jacuzzi_is_known(bad: Says
     assert jacuzzis.allocated == {"w1", "w2"}
 
 
+@pytest.mark.fault(
+    "something that is no allocator answers at the jacuzzi URL",
+    "all jacuzzis are unknown: is that an allocator?",
+)
 def test_a_server_that_knows_no_list_of_all_is_no_allocator() -> None:
     jacuzzis, _ = read({})
     assert "is that an allocator?" in jacuzzis.why_unknown("Linux x86-64 build")
@@ -107,17 +111,26 @@ def test_if_down_none_takes_what_is_unknown_for_none_and_says_so() -> None:
     assert not trouble.held
 
 
+@pytest.mark.fault(
+    "the jacuzzi server names a worker that can't be one",
+    "the jacuzzi counts as unknown, with that reason",
+)
 @pytest.mark.parametrize("name", ["x" * 51, "", "w\n1", "w\x001", 7, None, ["w1"]], ids=repr)
 def test_an_answer_with_a_name_that_no_worker_can_have_is_refused(name: object) -> None:
     jacuzzis, _ = read(NAMED | {LINUX: says({"machines": ["w1", name]})})
     assert "can't be a worker's name" in jacuzzis.unknown["Linux x86-64 build"]
 
 
+@pytest.mark.fault(
+    "the jacuzzi server's answer is larger than a megabyte",
+    "it is not read to its end; that jacuzzi is unknown",
+)
 def test_a_huge_answer_is_not_read_to_its_end() -> None:
     jacuzzis, _ = read(NAMED | {LINUX: HUGE})
     assert "more than 1048576 bytes" in jacuzzis.unknown["Linux x86-64 build"]
 
 
+@pytest.mark.fault("the jacuzzi server is not there", "connection refused, with its address")
 def test_a_server_that_is_not_there_is_told_by_its_address() -> None:
     with running_json_server({}) as server:
         pass
@@ -127,6 +140,10 @@ def test_a_server_that_is_not_there_is_told_by_its_address() -> None:
     assert server.url in trouble.why
 
 
+@pytest.mark.fault(
+    "the jacuzzi server hangs, and 200 builders are to be asked for",
+    "after a few it is given up: all are unknown within seconds",
+)
 def test_many_builders_of_a_server_that_hangs_cost_little_time() -> None:
     builders = [f"Linux {n}" for n in range(200)]
     routes = {f"/v1/builders/Linux%20{n}": HANGS for n in range(200)}

@@ -63,6 +63,7 @@ def test_the_journal_has_a_digest_and_no_user_data(farm: Farm) -> None:
     assert b"hunter2" not in state
 
 
+@pytest.mark.fault("EC2's answers lag behind for minutes", "nothing is launched again")
 def test_nothing_is_launched_again_while_ec2s_answers_lag(farm: Farm) -> None:
     farm.ec2.settings(lag_s=3600)
     farm.add_pending(BUILD, 2)
@@ -95,6 +96,9 @@ def test_an_instance_whose_region_does_not_answer_is_not_gone(farm: Farm) -> Non
     assert farm.names() == []
 
 
+@pytest.mark.fault(
+    "a launch is not seen in EC2 for five minutes", "it expires and its name is free"
+)
 def test_a_launch_unseen_for_five_minutes_expires_and_its_name_is_free(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.add_fault(action="RunInstances", latency_s=0.5, drop="before")
@@ -134,6 +138,10 @@ def test_a_launch_about_to_expire_is_not_called_but_planned_anew(farm: Farm) -> 
     assert farm.names() == numbered(8)
 
 
+@pytest.mark.fault(
+    "a launch call never gets an answer",
+    "its launch stays open for five minutes and is not made again",
+)
 def test_a_call_without_answer_stays_open_and_is_not_made_again(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.add_fault(**UNANSWERED)
@@ -159,6 +167,10 @@ def test_within_a_run_a_call_without_answer_is_repeated_with_its_token(farm: Far
 # kill -9
 
 
+@pytest.mark.fault(
+    "a run is killed (kill -9) between journal and call",
+    "the rest is launched later, nothing twice",
+)
 def test_killed_between_journal_and_call_the_rest_is_launched_later(farm: Farm) -> None:
     farm.add_pending(BUILD, 8)
     process = farm.start()
@@ -172,6 +184,10 @@ def test_killed_between_journal_and_call_the_rest_is_launched_later(farm: Farm) 
     assert farm.names() == numbered(8)
 
 
+@pytest.mark.fault(
+    "a run is killed (kill -9) between call and answer",
+    "the next run finds the instance by its tags; nothing is launched twice",
+)
 def test_killed_between_call_and_answer_the_instance_is_found(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.add_fault(action="RunInstances", hold_s=5)

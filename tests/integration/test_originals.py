@@ -101,6 +101,10 @@ def test_the_farm_is_called(old: OldFarm, environ: dict[str, str], farm_name: st
     assert read(old.farm.database, schema_info)[0]["farm"] == farm_name
 
 
+@pytest.mark.fault(
+    "a builder is mapped to a type without settings",
+    "the run's record says which; the other types launch; exit 0",
+)
 def test_a_mapped_type_without_its_file_is_reported_and_the_others_go_on(old: OldFarm) -> None:
     old.farm.add_pending(L10N, 3, priority=9)
     old.farm.add_pending()
@@ -129,6 +133,7 @@ def test_only_the_regions_of_r_are_launched_in(old: OldFarm) -> None:
     assert {item["region"] for item in old.farm.ec2.instances()} == {"us-west-2"}
 
 
+@pytest.mark.fault("others can read aws-secrets.json", "exit 2, a line that names the file")
 def test_secrets_that_others_can_read_are_refused(old: OldFarm) -> None:
     old.secrets_mode = 0o644
     done = old.run()
@@ -166,6 +171,7 @@ def test_a_number_that_the_original_had_keeps_its_name(old: OldFarm) -> None:
     }
 
 
+@pytest.mark.fault("Graphite is away", "a warning with its address; the run goes on; exit 0")
 def test_a_graphite_that_is_away_costs_a_warning(old: OldFarm) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -187,6 +193,9 @@ def test_syslog_gets_the_log_where_the_secrets_say(old: OldFarm) -> None:
             pass
 
 
+@pytest.mark.fault(
+    "the secrets name a syslog that is not there", "a warning; the run goes on; exit 0"
+)
 def test_a_syslog_that_is_not_there_costs_a_warning(old: OldFarm) -> None:
     old.secrets["syslog_address"] = "/no/such/socket"
     old.farm.add_pending()

@@ -104,6 +104,7 @@ def test_history_tells_of_edits_and_of_masters(site: PagesOfFarm, page: Page) ->
     expect(history).to_contain_text(re.compile(r"disabled\s*notes: none → bug 1234: no disk"))
 
 
+@pytest.mark.fault("the browser runs no scripts", "everything works all the same")
 def test_all_works_without_script(site: PagesOfFarm, chromium: Browser) -> None:
     with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -117,6 +118,25 @@ def test_all_works_without_script(site: PagesOfFarm, chromium: Browser) -> None:
         assert field(page, "notes") == "none"
 
 
+@pytest.mark.fault(
+    "notes of 16,000 letters that take three bytes each", "they are saved, shown and replaced"
+)
+def test_the_longest_notes_in_any_letters_are_saved_and_replaced(
+    site: PagesOfFarm, page: Page
+) -> None:
+    log_in(page, site)
+    page.goto(site.url("/ui/workers/tst-linux64-0004"))
+    for notes in ("\N{DEVANAGARI OM}" * 16_000, "\N{EURO SIGN}" * 16_000, ""):
+        page.get_by_role("link", name="Edit notes").click()
+        page.get_by_label("notes", exact=True).fill(notes)
+        page.get_by_role("button", name="Save").click()
+        assert field(page, "notes") == (notes or "none")
+
+
+@pytest.mark.fault(
+    "two people edit one worker on the page",
+    "the second sees both versions side by side and chooses; nothing is overwritten",
+)
 def test_two_edits_of_one_worker_are_put_side_by_side(
     site: PagesOfFarm, watched: tuple[Page, Watch]
 ) -> None:
@@ -160,6 +180,10 @@ def test_an_edit_that_nobody_touched_is_kept_beside_theirs(
     assert field(page, "basedir") == "/theirs"
 
 
+@pytest.mark.fault(
+    "a value on the page can't be saved",
+    "Not saved, with the reason; what was typed is still there",
+)
 def test_what_can_t_be_saved_is_shown_again_as_it_was(
     site: PagesOfFarm, watched: tuple[Page, Watch]
 ) -> None:

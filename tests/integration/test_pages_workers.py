@@ -160,6 +160,10 @@ def test_shift_click_selects_a_range_and_the_head_all(site: PagesOfFarm, page: P
     assert disabled_in(site) == DISABLED
 
 
+@pytest.mark.fault(
+    "somebody who is not logged in changes workers on the page",
+    "401 that asks for a token; nothing changes",
+)
 def test_who_is_not_logged_in_reads_all_and_changes_nothing(
     site: PagesOfFarm, watched: tuple[Page, Watch]
 ) -> None:
@@ -174,6 +178,10 @@ def test_who_is_not_logged_in_reads_all_and_changes_nothing(
     assert seen.complaints == []
 
 
+@pytest.mark.fault(
+    "a change of many workers that can't be done: {id}",
+    "HTTP {status}, the page says: {said}; nothing changes",
+)
 @pytest.mark.parametrize(
     ("form", "status", "said"),
     [
@@ -197,6 +205,7 @@ def test_what_can_t_be_done_is_said_and_not_done(
     assert disabled_in(site) == DISABLED
 
 
+@pytest.mark.fault("somebody changed a worker before the undo", "the undo leaves that worker alone")
 def test_an_undo_leaves_alone_what_was_changed_since(site: PagesOfFarm, page: Page) -> None:
     log_in(page, site)
     page.goto(site.url("/ui/workers?q=bld-linux64-002"))
@@ -216,6 +225,10 @@ def test_an_undo_leaves_alone_what_was_changed_since(site: PagesOfFarm, page: Pa
     assert disabled_in(site) == DISABLED
 
 
+@pytest.mark.fault(
+    "the server does not answer a search",
+    "the page says that it is not up to date; the next search works",
+)
 def test_a_search_without_answer_says_so_and_the_next_one_goes_on(
     site: PagesOfFarm, watched: tuple[Page, Watch]
 ) -> None:

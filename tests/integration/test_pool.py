@@ -30,6 +30,7 @@ def test_a_connection_in_use_is_neither_pinged_nor_rolled_back(mariadb: Database
     engine.dispose()
 
 
+@pytest.mark.fault("the database cut an idle connection", "it is replaced without an error")
 def test_an_idle_connection_that_was_cut_is_replaced(server: DatabaseServer) -> None:
     engine = connect_to(server)
 
@@ -43,6 +44,10 @@ def test_an_idle_connection_that_was_cut_is_replaced(server: DatabaseServer) -> 
     engine.dispose()
 
 
+@pytest.mark.fault(
+    "a transaction was left open on a connection",
+    "it is rolled back before anybody else gets the connection",
+)
 def test_what_was_left_open_is_undone(server: DatabaseServer) -> None:
     engine = connect_to(server)
     server.execute("CREATE TABLE left_open (n INTEGER)")

@@ -169,6 +169,10 @@ def test_quiet_leaves_errors_only(farm: Farm) -> None:
     assert "RequestLimitExceeded" in (farm.directory / "run.log").read_text()
 
 
+@pytest.mark.fault(
+    "one RunInstances call is throttled",
+    "it is repeated; exit 0 and nothing on stderr: no mail from cron",
+)
 def test_a_call_that_succeeds_when_repeated_is_no_mail_from_cron(farm: Farm) -> None:
     farm.add_pending()
     farm.ec2.add_fault(action="RunInstances", code="RequestLimitExceeded", left=1)
@@ -218,6 +222,10 @@ def test_a_run_s_row_says_what_was_planned_what_came_of_it_and_why_not_more(farm
     assert all("InvalidParameterValue" in error for error in summary["errors"])
 
 
+@pytest.mark.fault(
+    "the run fails, and metrics are wanted",
+    "they are written with the exit code and keep the time of the last success",
+)
 def test_metrics_are_written_by_a_failed_run_too_and_keep_the_last_success(farm: Farm) -> None:
     farm.add_pending(count=2)
     textfile = farm.directory / "run.prom"
@@ -258,6 +266,10 @@ def bare(
     return subprocess.run(words, env=env, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.fault(
+    "the command line is wrong: {id}",
+    "exit 2, a line that says what; nothing on stdout, no traceback",
+)
 @pytest.mark.parametrize(
     ("args", "reason"),
     [

@@ -35,6 +35,10 @@ def add_chore(machine: RunnerMachine, name: str, **settings: str) -> None:
     machine.add("halt.sh", f"{machine.note('$RUNNER_HALT')}")
 
 
+@pytest.mark.fault(
+    "the disk is full before a build",
+    "purge_builds removes the oldest builds alone, keeps what is to be kept; the build has room",
+)
 @needs_root
 def test_a_full_disk_is_freed_by_the_oldest_builds_alone(machine: RunnerMachine) -> None:
     with mounted(machine.home / "builds", "size=8m") as disk:
@@ -53,6 +57,9 @@ def test_a_full_disk_is_freed_by_the_oldest_builds_alone(machine: RunnerMachine)
         assert machine.notes() == ["1-purge_builds", "2-build"]
 
 
+@pytest.mark.fault(
+    "the disk has no inodes left", "purge_builds removes the oldest builds until there are enough"
+)
 @needs_root
 def test_a_disk_without_inodes_is_freed_too(machine: RunnerMachine) -> None:
     with mounted(machine.home / "builds", "size=8m,nr_inodes=60") as disk:
@@ -69,6 +76,10 @@ def test_a_disk_without_inodes_is_freed_too(machine: RunnerMachine) -> None:
         assert [name for name in names(disk) if name.isdecimal()] == ["3", "4", "5", "6", "7", "8"]
 
 
+@pytest.mark.fault(
+    "the disk stays too full, with nothing more to remove",
+    "the machine halts: disk-full, how much is free and wanted; exit 3",
+)
 @needs_root
 def test_a_disk_that_stays_too_full_halts_the_machine_with_its_reason(
     machine: RunnerMachine,
@@ -94,6 +105,10 @@ def running_worker(basedir: Path) -> Iterator[int]:
         process.communicate()
 
 
+@pytest.mark.fault(
+    "a worker runs while purge_builds or clobber look",
+    "nothing of its directory is removed, and the log says so",
+)
 def test_while_its_worker_runs_no_build_is_touched(machine: RunnerMachine) -> None:
     base = machine.home / "base"
     (make_build(base / "a", 9) / LAST).write_text("1")
@@ -156,6 +171,9 @@ def test_what_somebody_wants_to_start_anew_is_emptied_once(tmp_path: Path) -> No
     assert (base / "later" / LAST).read_text() == "7\n"
 
 
+@pytest.mark.fault(
+    "the clobber server gives no answer: {id}", "a warning; nothing is clobbered; it is asked once"
+)
 @pytest.mark.parametrize(
     "said",
     [BROKEN, DRIPS, HANGS, HANGS_UP, HTML, Says(status=404), Says(body=b"\xff:a:\xff")],

@@ -95,6 +95,7 @@ def test_a_daemon_that_left_its_parents_ends(tmp_path: Path) -> None:
     assert owned() == []
 
 
+@pytest.mark.fault("a stray process ignores SIGTERM, another is stopped", "cleanslate ends both")
 def test_one_that_ignores_terms_and_one_that_is_stopped_end(tmp_path: Path) -> None:
     clean(tmp_path)
     deaf = start("trap '' TERM; while :; do sleep 1; done")
@@ -105,6 +106,7 @@ def test_one_that_ignores_terms_and_one_that_is_stopped_end(tmp_path: Path) -> N
     assert (deaf.wait(10), stopped.wait(10)) == (-signal.SIGKILL, -signal.SIGTERM)
 
 
+@pytest.mark.fault("a stray forks while it is killed", "cleanslate ends it with all its children")
 def test_one_that_forks_while_it_is_killed_ends_with_all_its_children(tmp_path: Path) -> None:
     clean(tmp_path)
     with subprocess.Popen(["/usr/bin/python3", "-c", FORKS], user=BUILDER, group=BUILDER):
@@ -113,6 +115,7 @@ def test_one_that_forks_while_it_is_killed_ends_with_all_its_children(tmp_path: 
         assert owned() == []
 
 
+@pytest.mark.fault("another process got the number of a stray that ended", "it is not hit")
 def test_who_got_the_number_of_one_that_ended_is_not_hit() -> None:
     process = start("exec sleep 600")
     wait_until(lambda: process.pid in owned())
@@ -124,6 +127,9 @@ def test_who_got_the_number_of_one_that_ended_is_not_hit() -> None:
     assert process.wait(10) == -signal.SIGKILL
 
 
+@pytest.mark.fault(
+    "the baseline of processes is of an earlier boot", "it is replaced and nobody is ended"
+)
 def test_the_baseline_of_an_earlier_boot_is_replaced_and_nobody_ends(tmp_path: Path) -> None:
     with at_boot(tmp_path):
         later = start("exec sleep 600")
@@ -162,6 +168,9 @@ def test_a_round_of_the_runner_ends_what_an_earlier_build_left(tmp_path: Path) -
     assert stray.wait(10) == -signal.SIGTERM
 
 
+@pytest.mark.fault(
+    "cleanslate is set to root's processes", "exit 2: root's processes are the system's"
+)
 def test_roots_processes_are_never_strays(tmp_path: Path) -> None:
     machine = RunnerMachine(home=tmp_path)
     machine.ini = ""

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from runner.metadata import ENDPOINT, Metadata, NoMetadata
-from runner.notices import REBALANCING, Watcher
 from runner.stops import Stops, listening
-from runner.worker_config import WorkerSettings
+from runner.worker.config import WorkerSettings
+from runner.worker.notices import REBALANCING, Watcher
 from tests.machine_metadata import MetadataServer, running_metadata
 from tests.runner_machine import RunnerMachine, wait_until
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
@@ -74,6 +74,11 @@ def results(farm: WorkerFarm, request: int) -> list[int | None]:
     return [each["results"] for each in builds]
 
 
+@pytest.mark.fault(
+    "EC2 announces the end of a spot machine",
+    "the worker leaves gracefully, the build ends, post-flight runs, the machine halts; "
+    "reason spot-terminate; exit 3",
+)
 def test_a_build_ends_in_time_then_post_flight_runs_and_the_machine_halts(
     farm: WorkerFarm, machine: RunnerMachine, metadata: MetadataServer
 ) -> None:
@@ -97,6 +102,10 @@ def test_a_build_ends_in_time_then_post_flight_runs_and_the_machine_halts(
     assert "farmhand_runner_last_connect_seconds" in metrics
 
 
+@pytest.mark.fault(
+    "a build would outlast the spot notice",
+    "it is cut short in time and its master retries it; post-flight runs; reason spot-stop",
+)
 def test_a_build_that_takes_too_long_is_cut_short_in_time_and_retried(
     farm: WorkerFarm, machine: RunnerMachine, metadata: MetadataServer
 ) -> None:
@@ -117,6 +126,9 @@ def test_a_build_that_takes_too_long_is_cut_short_in_time_and_retried(
     assert machine.status()["rounds"][0]["cause"] == "spot-stop"
 
 
+@pytest.mark.fault(
+    "EC2 recommends to rebalance", "the build ends however long it takes; reason spot-rebalance"
+)
 def test_a_recommendation_lets_the_build_end_however_long_it_takes(
     farm: WorkerFarm, machine: RunnerMachine, metadata: MetadataServer
 ) -> None:
@@ -130,6 +142,10 @@ def test_a_recommendation_lets_the_build_end_however_long_it_takes(
     assert machine.status()["rounds"][0]["cause"] == "spot-rebalance"
 
 
+@pytest.mark.fault(
+    "the metadata service fails and hangs",
+    "one warning: no notices; the build ends and the round goes on; exit 0",
+)
 def test_a_service_that_fails_and_hangs_costs_one_warning_and_no_build(
     farm: WorkerFarm, machine: RunnerMachine, metadata: MetadataServer
 ) -> None:
@@ -179,6 +195,7 @@ def test_a_recommendation_is_not_asked_for_where_nobody_heeds_it(
     assert not any("rebalance" in path for path, _ in asked_of(metadata))
 
 
+@pytest.mark.fault("the metadata service {trouble}", "that is no notice: nothing is stopped for it")
 @pytest.mark.parametrize("trouble", ["fails", "hangs", "says nonsense"])
 def test_trouble_is_no_notice(metadata: MetadataServer, watcher: Watcher, trouble: str) -> None:
     metadata.failing = 500 if trouble == "fails" else None

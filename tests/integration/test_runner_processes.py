@@ -38,6 +38,10 @@ def pids(machine: RunnerMachine) -> list[int]:
 # The end of a task is the end of its tree
 
 
+@pytest.mark.fault(
+    "a task ignores SIGTERM at its max_time",
+    "it is killed before the next try: no end within…; after the last try the halt task runs",
+)
 def test_a_task_that_ignores_term_is_killed_before_the_next_try(machine: RunnerMachine) -> None:
     machine.settings["max_time"] = 0.5
     alive = "for pid in $(cat pids); do kill -0 $pid && echo overlap >> notes; done; "
@@ -48,6 +52,10 @@ def test_a_task_that_ignores_term_is_killed_before_the_next_try(machine: RunnerM
     assert not any(map(is_alive, pids(machine)))
 
 
+@pytest.mark.fault(
+    "a task leaves a daemon behind: {id}",
+    "it is ended before the next task, with a line that says how many",
+)
 @pytest.mark.parametrize("daemon", [QUIET, DEAF], ids=["quiet", "deaf to TERM"])
 def test_a_daemon_is_ended_with_the_task_that_left_it(machine: RunnerMachine, daemon: str) -> None:
     machine.add("1-a", f"{daemon}\n{WAIT_FOR_PIDS}")
@@ -58,6 +66,7 @@ def test_a_daemon_is_ended_with_the_task_that_left_it(machine: RunnerMachine, da
     assert not any(map(is_alive, pids(machine)))
 
 
+@pytest.mark.fault("a task takes too long and has started daemons", "all of them are ended with it")
 def test_a_daemon_is_ended_with_the_task_that_took_too_long(machine: RunnerMachine) -> None:
     machine.settings |= {"max_time": 1, "max_tries": 1}
     machine.add("1-a", f"{DEAF}\n{QUIET}\nsleep 60")
@@ -94,6 +103,9 @@ def test_the_end_of_a_task_is_seen_at_once(machine: RunnerMachine) -> None:
     assert time.monotonic() - began < 5  # the original needs 50 s
 
 
+@pytest.mark.fault(
+    "the runner is started with SIGCHLD ignored", "the exit codes of tasks are read all the same"
+)
 def test_who_ignores_its_children_starts_a_runner_that_does_not(machine: RunnerMachine) -> None:
     machine.add("1-a", "exit 3")
     ignore = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
@@ -109,6 +121,7 @@ def test_no_file_is_left_open_for_tasks(machine: RunnerMachine) -> None:
     assert (machine.home / "fds").read_text().split() == ["0", "1", "2", "3"]  # 3 is ls's own
 
 
+@pytest.mark.fault("a task closes stdin, stdout and stderr", "it is waited for as any other")
 def test_a_task_that_closes_all_it_has_is_waited_for(machine: RunnerMachine) -> None:
     machine.add("1-a", f"exec <&- >&- 2>&-; sleep 0.3; {machine.note('woke')}")
     machine.add_all("2-b")
@@ -119,6 +132,10 @@ def test_a_task_that_closes_all_it_has_is_waited_for(machine: RunnerMachine) -> 
 # Output
 
 
+@pytest.mark.fault(
+    "a task writes terminal codes and bytes that are no text",
+    "they are logged escaped, line by line, with the task's name",
+)
 def test_output_is_logged_line_by_line_with_the_task_s_name(machine: RunnerMachine) -> None:
     machine.add("1-a", "echo one; echo two >&2; printf 'no end \\033[1m\\377'")
     lines = re.findall(r"INFO runner: a: (.*)", machine.rounds().stderr)
@@ -129,6 +146,10 @@ def test_output_is_logged_line_by_line_with_the_task_s_name(machine: RunnerMachi
     ]
 
 
+@pytest.mark.fault(
+    "a task writes more than output_limit",
+    "the rest is dropped; the log says how many bytes; the task goes on",
+)
 def test_output_is_capped(machine: RunnerMachine) -> None:
     machine.settings["output_limit"] = 1000
     machine.add("1-a", "yes 123456789 | head -n 100000")
@@ -138,12 +159,14 @@ def test_output_is_capped(machine: RunnerMachine) -> None:
     assert "a: 999000 bytes of its output were dropped" in done.stderr
 
 
+@pytest.mark.fault("a task writes a line without an end", "it is logged in pieces of 8 KiB")
 def test_a_line_without_an_end_is_cut(machine: RunnerMachine) -> None:
     machine.add("1-a", "head -c 20000 /dev/zero | tr '\\0' x")
     lines = re.findall(r"a: (x+)", machine.rounds().stderr)
     assert [len(line) for line in lines] == [8192, 8192, 3616]
 
 
+@pytest.mark.fault("a task writes a gigabyte", "the runner's memory stays below 30 MB")
 @pytest.mark.soak
 def test_a_task_that_writes_a_gigabyte_costs_no_memory(machine: RunnerMachine) -> None:
     machine.add("1-a", "head -c 1G /dev/zero; grep VmHWM /proc/$PPID/status >&2")
@@ -156,6 +179,10 @@ def test_a_task_that_writes_a_gigabyte_costs_no_memory(machine: RunnerMachine) -
 # What is full, and what is gone
 
 
+@pytest.mark.fault(
+    "the disk of log and state is full",
+    "one line that it can't be written; the rounds go on; exit 0",
+)
 def test_a_full_disk_stops_no_round(machine: RunnerMachine) -> None:
     machine.add("1-a", "echo said")
     machine.write_config()
@@ -170,6 +197,10 @@ def test_a_full_disk_stops_no_round(machine: RunnerMachine) -> None:
     assert done.stderr.count("Traceback") <= 1  # of the start line, before the runner begins
 
 
+@pytest.mark.fault(
+    "the disk of the state fills up during a round",
+    "a line: No space left on device; the rounds go on and the state is whole afterwards",
+)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 def test_a_disk_that_fills_up_in_a_round_stops_none(machine: RunnerMachine) -> None:
     machine.add("1-a", f"dd if=/dev/zero of={machine.state}/full bs=1k count=999; sleep 0.1")
@@ -185,6 +216,10 @@ def test_a_disk_that_fills_up_in_a_round_stops_none(machine: RunnerMachine) -> N
     assert len(json.loads(done.stdout)["rounds"]) == 2
 
 
+@pytest.mark.fault(
+    "no file can be written at all",
+    "runner.json can't be written is said; the rounds go on; exit 0",
+)
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit is missing")
 def test_no_room_for_any_file_stops_no_round(machine: RunnerMachine) -> None:
     machine.add("1-a").write_text("#!/bin/sh\nexit 0\n")
@@ -199,6 +234,10 @@ def test_no_room_for_any_file_stops_no_round(machine: RunnerMachine) -> None:
 # Killed
 
 
+@pytest.mark.fault(
+    "the runner is killed (kill -9) during a task",
+    "status shows that nothing is done; the next runner begins",
+)
 def test_kill_9_of_the_runner_lets_the_next_one_begin(machine: RunnerMachine) -> None:
     machine.add("1-a", "echo $$ > pids; sleep 60")
     process = machine.start()
@@ -227,6 +266,10 @@ def test_the_keeper_of_a_worker_dies_with_the_runner(machine: RunnerMachine) -> 
     assert machine.rounds().returncode == 0
 
 
+@pytest.mark.fault(
+    "the task that keeps the worker is killed (kill -9)",
+    "the worker goes on; the next try adopts it",
+)
 def test_a_worker_whose_keeper_was_killed_is_there_for_the_next_try(
     machine: RunnerMachine,
 ) -> None:
@@ -241,6 +284,7 @@ def test_a_worker_whose_keeper_was_killed_is_there_for_the_next_try(
     assert not any(map(is_alive, pids(machine)))
 
 
+@pytest.mark.fault("a second runner on one machine", "exit 75; the first goes on")
 def test_a_second_runner_does_nothing(machine: RunnerMachine) -> None:
     machine.add("1-a", f"until [ -e go ]; do sleep 0.02; done; {machine.note('done')}")
     process = machine.start("-n", "1")

@@ -37,6 +37,10 @@ def test_a_round_is_before_worker_after(machine: RunnerMachine) -> None:
     assert machine.notes() == ["1-before", "4-buildbot", "5-after", "99-last"] * 2
 
 
+@pytest.mark.fault(
+    "the buildbot task {id}",
+    "post-flight runs all the same, then what the task asked for; exit {exit_code}",
+)
 @pytest.mark.parametrize(
     ("script", "exit_code", "last"),
     [("exit 1", 3, ["halt.sh"]), ("exit 2", 3, ["halt.sh"]), ("exit 3", 0, []),
@@ -52,6 +56,10 @@ def test_post_flight_runs_whatever_became_of_the_worker(
     assert notes == ["1-before", "5-after", "99-last", *last]
 
 
+@pytest.mark.fault(
+    "a pre-flight task fails for good",
+    "no worker is started and no post-flight runs; the halt task does",
+)
 def test_post_flight_does_not_run_where_the_worker_never_started(machine: RunnerMachine) -> None:
     machine.add("1-before", "exit 1")
     machine.rounds()
@@ -66,6 +74,7 @@ def test_post_flight_does_not_run_where_the_worker_can_not_be_started(
     assert machine.notes() == ["1-before", "halt.sh"]
 
 
+@pytest.mark.fault("both the buildbot task and post-flight fail", "the halt task runs once; exit 3")
 def test_post_flight_that_fails_halts_once(machine: RunnerMachine) -> None:
     machine.add("4-buildbot", "exit 2")
     machine.add("5-after", "exit 1")
@@ -85,6 +94,10 @@ def test_the_worker_s_life_has_no_end_unless_its_own_settings_say_one(
 # Stopping
 
 
+@pytest.mark.fault(
+    "SIGTERM to the runner while a worker runs",
+    "the worker ends gracefully, post-flight runs; exit 0",
+)
 def test_a_stop_lets_the_worker_end_and_post_flight_run(machine: RunnerMachine) -> None:
     machine.add("4-buildbot", WORKER)
     process = machine.start()
@@ -94,6 +107,9 @@ def test_a_stop_lets_the_worker_end_and_post_flight_run(machine: RunnerMachine) 
     assert machine.notes() == ["1-before", "4-buildbot", "ready", "drained", "5-after", "99-last"]
 
 
+@pytest.mark.fault(
+    "a second SIGTERM to the runner", "the worker is ended now, post-flight runs; exit 143"
+)
 def test_a_second_stop_ends_the_worker_and_post_flight_runs(machine: RunnerMachine) -> None:
     machine.add("4-buildbot", DEAF)
     process = machine.start()
@@ -105,6 +121,7 @@ def test_a_second_stop_ends_the_worker_and_post_flight_runs(machine: RunnerMachi
     assert machine.notes()[-2:] == ["5-after", "99-last"]
 
 
+@pytest.mark.fault("a third SIGTERM to the runner", "post-flight is ended too; exit 143")
 def test_a_third_stop_ends_post_flight_too(machine: RunnerMachine) -> None:
     machine.add("4-buildbot", DEAF)
     machine.add("5-after", "sleep 60")
@@ -119,6 +136,9 @@ def test_a_third_stop_ends_post_flight_too(machine: RunnerMachine) -> None:
     assert machine.notes()[-1] == "5-after"
 
 
+@pytest.mark.fault(
+    "SIGTERM or Ctrl-C during pre-flight", "the task may finish; no worker is started; exit 0"
+)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_during_pre_flight_lets_the_task_finish_and_starts_no_worker(
     machine: RunnerMachine, number: signal.Signals
@@ -132,6 +152,7 @@ def test_a_stop_during_pre_flight_lets_the_task_finish_and_starts_no_worker(
     assert machine.notes() == ["1-before", "finished"]
 
 
+@pytest.mark.fault("SIGHUP to the runner", "it goes on; tasks do not inherit that")
 def test_a_hangup_is_no_stop(machine: RunnerMachine) -> None:
     machine.add("1-before", "sleep 0.3; grep SigIgn /proc/$$/status >> notes")
     process = machine.start("-n", "1")
@@ -142,6 +163,7 @@ def test_a_hangup_is_no_stop(machine: RunnerMachine) -> None:
     assert int(machine.notes()[1].split()[1], 16) & 1 == 0  # a task does not inherit that
 
 
+@pytest.mark.fault("SIGTERM during the pause before another try", "the runner ends at once; exit 0")
 def test_a_stop_ends_the_pause_before_another_try(machine: RunnerMachine) -> None:
     machine.settings["sleep_time"] = 60
     machine.add("1-before", "exit 1")
@@ -163,6 +185,9 @@ def test_a_halt_follows_the_last_round(machine: RunnerMachine) -> None:
     assert machine.status()["halts"] == {"rounds": 1}
 
 
+@pytest.mark.fault(
+    "a machine would halt again right after it has", "the halt waits until halt_interval is over"
+)
 def test_a_second_halt_waits(machine: RunnerMachine) -> None:
     machine.settings["halt_interval"] = 600
     machine.add("1-before", "exit 2")
@@ -176,6 +201,7 @@ def test_a_second_halt_waits(machine: RunnerMachine) -> None:
     assert machine.notes().count("halt.sh") == 1
 
 
+@pytest.mark.fault("a halt is due and there is no halt task", "an error that says so; exit 3")
 def test_without_a_halt_task_the_runner_says_so_and_ends(machine: RunnerMachine) -> None:
     (machine.tasks / "halt.sh").unlink()
     machine.add("1-before", "exit 2")
@@ -206,6 +232,10 @@ def test_the_configuration_is_read_anew_each_round(machine: RunnerMachine) -> No
     assert [note for note in machine.notes() if note in {"first", "second"}] == ["first", "second"]
 
 
+@pytest.mark.fault(
+    "the runner's configuration breaks between rounds",
+    "the round goes on with the last good one, and says so",
+)
 def test_a_configuration_that_breaks_leaves_the_last_good_one(machine: RunnerMachine) -> None:
     machine.add("1-before", machine.note("$WORD") + f"\necho '- broken' > {machine.config}")
     machine.settings["env"] = {"WORD": "good"}
@@ -295,6 +325,7 @@ def test_metrics_are_written_after_each_round(machine: RunnerMachine) -> None:
     assert "farmhand_runner_last_round_seconds" in seen
 
 
+@pytest.mark.fault("the runner's metrics can't be written", "a warning; the rounds go on")
 def test_metrics_that_can_not_be_written_stop_no_round(machine: RunnerMachine) -> None:
     done = machine.rounds(1, "--metrics-textfile", "/none/runner.prom")
     assert done.returncode == 0

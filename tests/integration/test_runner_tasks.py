@@ -27,6 +27,10 @@ def test_tasks_run_in_natural_order(machine: RunnerMachine) -> None:
     assert machine.notes() == ["1-y.sh", "2-x2", "10-x", "a", "b"]
 
 
+@pytest.mark.fault(
+    "task {place} of five fails twice, then passes",
+    "it alone is repeated; the others run once, in order; exit 0",
+)
 @pytest.mark.parametrize("place", [1, 2, 3, 4, 5])
 def test_a_retry_resumes_at_the_task_that_failed(machine: RunnerMachine, place: int) -> None:
     for number in range(1, 6):
@@ -37,6 +41,10 @@ def test_a_retry_resumes_at_the_task_that_failed(machine: RunnerMachine, place: 
     assert ran == sorted([1, 2, 3, 4, 5, place, place])
 
 
+@pytest.mark.fault(
+    "a task always fails",
+    "after its last try the later tasks are left out, the halt task runs once; exit 3",
+)
 def test_after_the_last_try_only_the_halt_task_runs_and_once(machine: RunnerMachine) -> None:
     machine.add_all("1-a", "2-b", "4-d", "5-e")
     machine.add("3-c", "exit 1")
@@ -71,6 +79,9 @@ def test_dependencies_come_first(machine: RunnerMachine) -> None:
     assert machine.notes() == ["3-check_ami.py", "5-other", "0-first"]
 
 
+@pytest.mark.fault(
+    "depends_on of tasks is wrong: {id}", "exit 2 with the path or the nearest name; no task runs"
+)
 @pytest.mark.parametrize(
     ("needs", "said"),
     [
@@ -89,6 +100,10 @@ def test_wrong_dependencies_are_refused(
     assert said in done.stderr
 
 
+@pytest.mark.fault(
+    "README, backups, dot files, directories, dangling links among the tasks",
+    "they are skipped with one warning that lists them",
+)
 def test_what_is_no_task_is_skipped_with_one_warning(machine: RunnerMachine) -> None:
     machine.add_all("1-a", "2-b~", "README.md", "3-c.bak", ".hidden")
     (machine.tasks / "4-notes.txt").write_text("not executable")
@@ -102,6 +117,10 @@ def test_what_is_no_task_is_skipped_with_one_warning(machine: RunnerMachine) -> 
     assert f"no tasks: {skipped}" in done.stderr
 
 
+@pytest.mark.fault(
+    "a task has no interpreter line",
+    "could not be started: Exec format error; tried again, then halted; exit 3",
+)
 def test_a_file_that_can_not_be_started_fails_and_is_tried_again(machine: RunnerMachine) -> None:
     machine.add("1-a").write_text("no interpreter's name\n")
     done = machine.rounds()
@@ -109,6 +128,9 @@ def test_a_file_that_can_not_be_started_fails_and_is_tried_again(machine: Runner
     assert done.stderr.count("could not be started: Exec format error; again") == 4
 
 
+@pytest.mark.fault(
+    "a task's interpreter is missing", "its interpreter is missing; the halt task runs; exit 3"
+)
 def test_a_task_whose_interpreter_is_missing_says_so(machine: RunnerMachine) -> None:
     machine.settings["max_tries"] = 1
     machine.add("1-a").write_text("#!/no/such/interpreter\n")
@@ -117,6 +139,9 @@ def test_a_task_whose_interpreter_is_missing_says_so(machine: RunnerMachine) -> 
     assert "could not be started: its interpreter is missing" in done.stderr
 
 
+@pytest.mark.fault(
+    "a task's file name is not UTF-8", "it runs as others do; log and JSON show it escaped"
+)
 def test_a_name_that_is_no_text_is_a_task_like_others(machine: RunnerMachine) -> None:
     machine.add("1-a").rename(machine.tasks / os.fsdecode(b"1-\xff"))
     done = machine.rounds(1, "--json", "-l", str(machine.home / "log"))
@@ -126,6 +151,10 @@ def test_a_name_that_is_no_text_is_a_task_like_others(machine: RunnerMachine) ->
     assert machine.run("--dry-run", str(machine.tasks)).returncode == 0
 
 
+@pytest.mark.fault(
+    "the task directory goes away between rounds",
+    "the round goes on as the last one, and says so; exit 0",
+)
 def test_an_empty_directory_and_one_that_goes_away_stop_no_round(machine: RunnerMachine) -> None:
     assert machine.rounds().returncode == 0
     machine.add("1-a", f"rm -r {machine.tasks}")
@@ -134,6 +163,7 @@ def test_an_empty_directory_and_one_that_goes_away_stop_no_round(machine: Runner
     assert "No such file or directory; this round goes on as the last one" in done.stderr
 
 
+@pytest.mark.fault("a task is removed during a round", "the round goes on without it, and says so")
 def test_a_task_that_is_removed_during_a_round_is_left_out(machine: RunnerMachine) -> None:
     machine.add("1-a", f"rm {machine.tasks}/2-b")
     machine.add_all("2-b", "3-c")
@@ -152,6 +182,7 @@ def test_an_interpreter_runs_files_that_are_not_executable(machine: RunnerMachin
 # What tasks are given
 
 
+@pytest.mark.fault("secrets stand in the runner's environment", "they do not reach the tasks")
 def test_secrets_of_our_environment_never_reach_a_task(machine: RunnerMachine) -> None:
     secrets = ("AWS_SECRET_ACCESS_KEY", "FARMHAND_DATABASE", "TOKEN", "DB_PASSWORD")
     machine.environ |= dict.fromkeys(secrets, "hidden")
@@ -228,6 +259,7 @@ def test_hooks_hear_of_every_try(machine: RunnerMachine, hook: Path) -> None:
     assert (machine.home / "read").read_text() == (machine.home / "args").read_text()
 
 
+@pytest.mark.fault("a hook hangs", "it is ended after hook_time, with a line; the task runs")
 def test_a_hook_that_hangs_is_ended(machine: RunnerMachine, hook: Path) -> None:
     machine.settings["hook_time"] = 0.2
     hook.write_text("#!/bin/sh\nsleep 60\n")
@@ -237,6 +269,7 @@ def test_a_hook_that_hangs_is_ended(machine: RunnerMachine, hook: Path) -> None:
     assert done.stderr.count(": no end within 0.2 s") == 2
 
 
+@pytest.mark.fault("a hook fails", "a line with its exit code; the task runs")
 def test_a_hook_that_fails_is_a_warning(machine: RunnerMachine, hook: Path) -> None:
     hook.write_text("#!/bin/sh\nexit 2\n")
     machine.add("1-a")

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.worker_process import WorkerProcess
+from runner.cli import main
+from runner.worker.process import WorkerProcess
 from tests.buildbot_master import running_master
+from tests.run_here import run_here
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
 from tests.worker_machine import WorkerMachine, is_there, machine, wait_until
 
@@ -52,6 +54,11 @@ def gone(machine: WorkerMachine) -> bool:
     return not (machine.basedir / "twistd.pid").exists()
 
 
+@pytest.mark.fault(
+    "the master refuses the worker's password",
+    "the worker is stopped; task code 12: authentication failed, check the worker's name and "
+    "password",
+)
 def test_authentication_failed(farm: WorkerFarm, w1: WorkerMachine) -> None:
     farm.set_password("not the master's")
     life = w1.start()
@@ -60,6 +67,11 @@ def test_authentication_failed(farm: WorkerFarm, w1: WorkerMachine) -> None:
     assert gone(w1)
 
 
+@pytest.mark.fault(
+    "nothing listens at the master's port",
+    "task code 14: refused, with address and the end of twistd.log; an old ready line in the "
+    "log does not count",
+)
 def test_refused_whatever_an_old_log_says(
     farm: WorkerFarm, w1: WorkerMachine, closed_port: int
 ) -> None:
@@ -74,6 +86,10 @@ def test_refused_whatever_an_old_log_says(
     assert gone(w1)
 
 
+@pytest.mark.fault(
+    "the master's host name can't be found (DNS)",
+    "task code 15: master away, with the name; the worker is stopped",
+)
 def test_a_master_that_can_t_be_found_is_away(farm: WorkerFarm, w1: WorkerMachine) -> None:
     farm.set_master(fqdn="no-such-master.invalid")
     life = w1.start(ready_within_s=1)
@@ -82,6 +98,10 @@ def test_a_master_that_can_t_be_found_is_away(farm: WorkerFarm, w1: WorkerMachin
     assert gone(w1)
 
 
+@pytest.mark.fault(
+    "the master takes the connection and says nothing",
+    "task code 16: never ready, though its master's port answers; the worker is stopped",
+)
 def test_a_master_that_takes_calls_and_says_nothing(farm: WorkerFarm, w1: WorkerMachine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         farm.set_master(pb_port=silent.getsockname()[1])
@@ -91,6 +111,10 @@ def test_a_master_that_takes_calls_and_says_nothing(farm: WorkerFarm, w1: Worker
     assert gone(w1)
 
 
+@pytest.mark.fault(
+    "another worker is connected under this name",
+    "the task ends with code 13: rejecting duplicate worker",
+)
 def test_a_name_that_another_worker_has(farm: WorkerFarm, w1: WorkerMachine) -> None:
     with farm.master.worker("w1"):
         life = w1.start()
@@ -98,6 +122,10 @@ def test_a_name_that_another_worker_has(farm: WorkerFarm, w1: WorkerMachine) -> 
     assert "rejecting duplicate worker" in life.said()
 
 
+@pytest.mark.fault(
+    "the worker is disabled, and when_idle is retry",
+    "it ends with task code 19: disabled, nothing is assigned to it; no worker is started",
+)
 def test_a_disabled_worker_ends_as_it_is_set_to(farm: WorkerFarm, w1: WorkerMachine) -> None:
     farm.set_worker("w1", enabled=False, tac_template_id=None)
     life = w1.start(when_idle="retry")
@@ -106,6 +134,9 @@ def test_a_disabled_worker_ends_as_it_is_set_to(farm: WorkerFarm, w1: WorkerMach
     assert not (w1.basedir / "twistd.log").exists()
 
 
+@pytest.mark.fault(
+    "the worker is disabled", "it asks again at intervals until it is enabled, then works as ever"
+)
 def test_a_disabled_worker_asks_again_until_it_is_enabled(
     farm: WorkerFarm, w1: WorkerMachine
 ) -> None:
@@ -116,6 +147,7 @@ def test_a_disabled_worker_asks_again_until_it_is_enabled(
     assert life.wait() == 0, life.said()
 
 
+@pytest.mark.fault("SIGTERM while a disabled worker waits", "it ends at once with task code 3")
 def test_asked_to_end_while_it_waits_to_be_enabled(farm: WorkerFarm, w1: WorkerMachine) -> None:
     farm.set_worker("w1", enabled=False)
     life = w1.start()
@@ -124,6 +156,9 @@ def test_asked_to_end_while_it_waits_to_be_enabled(farm: WorkerFarm, w1: WorkerM
     assert life.wait() == EXIT, life.said()
 
 
+@pytest.mark.fault(
+    "SIGTERM before the worker is connected", "the worker's process is ended; task code 3"
+)
 def test_asked_to_end_before_it_is_connected(
     farm: WorkerFarm, w1: WorkerMachine, closed_port: int
 ) -> None:
@@ -137,6 +172,10 @@ def test_asked_to_end_before_it_is_connected(
     assert not is_there(pid)
 
 
+@pytest.mark.fault(
+    "the allocator is away and the machine has no tac",
+    "task code 10: no tac, runslave exited with 4",
+)
 def test_neither_allocator_nor_tac(w1: WorkerMachine, closed_port: int) -> None:
     w1.url = f"http://user:secret@127.0.0.1:{closed_port}"
     w1.environ = {"FARMHAND_CONFIG": str(w1.home / "farmhand.yml")}
@@ -146,6 +185,9 @@ def test_neither_allocator_nor_tac(w1: WorkerMachine, closed_port: int) -> None:
     assert "no tac: runslave exited with 4" in life.said()
 
 
+@pytest.mark.fault(
+    "FARMHAND_CONFIG names the original's INI file", "runslave does not read it; the worker works"
+)
 def test_an_ini_file_is_not_runslave_s(w1: WorkerMachine) -> None:
     w1.environ = {"FARMHAND_CONFIG": str(w1.home / "runner.cfg")}
     (w1.home / "runner.cfg").write_text("[runner]\nmax_tries = 3\n")
@@ -153,6 +195,9 @@ def test_an_ini_file_is_not_runslave_s(w1: WorkerMachine) -> None:
     assert life.wait() == 0, life.said()
 
 
+@pytest.mark.fault(
+    "twistd can't run the tac", "task code 11, and twistd's words: failed to load application"
+)
 def test_a_tac_that_twistd_can_t_run(farm: WorkerFarm, w1: WorkerMachine) -> None:
     farm.set_worker("w1", basedir="/nonexistent/slave")
     life = w1.start()
@@ -160,6 +205,10 @@ def test_a_tac_that_twistd_can_t_run(farm: WorkerFarm, w1: WorkerMachine) -> Non
     assert "Failed to load application" in life.said()
 
 
+@pytest.mark.fault(
+    "a twistd.pid of a dead, foreign or no process",
+    "the worker starts all the same; a foreign process of that number is left alone",
+)
 @pytest.mark.parametrize("text", ["{dead}", "{foreign}", "{own}", "no number", "", "0"])
 def test_a_pid_file_without_a_worker_behind_it(w1: WorkerMachine, text: str) -> None:
     with subprocess.Popen(["/bin/true"]) as dead:
@@ -178,6 +227,9 @@ def test_a_pid_file_without_a_worker_behind_it(w1: WorkerMachine, text: str) -> 
         foreign.wait()
 
 
+@pytest.mark.fault(
+    "twistd.log rotates while it builds", "all builds are counted; the worker ends as asked"
+)
 def test_the_log_rotates_while_it_builds(farm: WorkerFarm, w1: WorkerMachine) -> None:
     farm.use_tac("w1", "rotateLength = 1000000", "rotateLength = 1500")
     life = w1.connected(builds=4)
@@ -187,6 +239,9 @@ def test_the_log_rotates_while_it_builds(farm: WorkerFarm, w1: WorkerMachine) ->
     assert (w1.basedir / "twistd.log.2").exists()
 
 
+@pytest.mark.fault(
+    "twistd.log is truncated while it builds", "all builds are counted; the worker ends as asked"
+)
 def test_the_log_is_truncated_while_it_builds(farm: WorkerFarm, w1: WorkerMachine) -> None:
     life = w1.connected(builds=2)
     farm.master.force(BUILDER)
@@ -198,6 +253,9 @@ def test_the_log_is_truncated_while_it_builds(farm: WorkerFarm, w1: WorkerMachin
     assert "(2 builds; task code 0)" in life.said()
 
 
+@pytest.mark.fault(
+    "the master tells the worker to shut down", "task code 0: sent away by its master"
+)
 def test_its_master_sends_it_away(farm: WorkerFarm, w1: WorkerMachine) -> None:
     life = w1.connected()
     farm.master.rest("workers/w1", "stop", reason="test")
@@ -205,6 +263,9 @@ def test_its_master_sends_it_away(farm: WorkerFarm, w1: WorkerMachine) -> None:
     assert "sent away by its master" in life.said()
 
 
+@pytest.mark.fault(
+    "somebody kills the worker's process (kill -9)", "the task ends with code 18: ended unasked"
+)
 def test_somebody_kills_it(w1: WorkerMachine) -> None:
     life = w1.connected()
     os.kill(w1.pid(), signal.SIGKILL)
@@ -212,6 +273,10 @@ def test_somebody_kills_it(w1: WorkerMachine) -> None:
     assert "ended unasked" in life.said()
 
 
+@pytest.mark.fault(
+    "the worker's process is stopped (SIGSTOP) and the task is asked twice to end",
+    "after the grace it is killed; task code 3",
+)
 def test_a_stopped_process_is_ended_by_force_when_we_are_asked_twice(w1: WorkerMachine) -> None:
     life = w1.connected(kill_grace_s=0.5)
     pid = w1.pid()
@@ -224,6 +289,20 @@ def test_a_stopped_process_is_ended_by_force_when_we_are_asked_twice(w1: WorkerM
     assert not is_there(pid)
 
 
+def test_its_settings_are_of_the_file_that_the_runner_has(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text("farm: test\nrunner: {worker: {when_idle: dance}}\n")
+    environ = {"RUNNER_CONFIG_CMD": f"runner -c {path}", "FARMHAND_CONFIG": "/nowhere.yml"}
+    done = run_here(main, ["worker"], environ | {"FARMHAND_STATE": str(tmp_path)})
+    assert done.code == 2
+    assert f"{path}:2: runner.worker.when_idle" in done.err
+
+
+@pytest.mark.fault(
+    "the master dies and stays away",
+    "after lost_for_s the worker is stopped, task code 17: lost its master for long, named as "
+    "the reason",
+)
 def test_its_master_is_lost_for_long(tmp_path: Path) -> None:
     with (
         worker_farm(tmp_path / "farm", ["w9"]) as farm,
@@ -240,6 +319,10 @@ def test_its_master_is_lost_for_long(tmp_path: Path) -> None:
         assert gone(w9)
 
 
+@pytest.mark.fault(
+    "the master restarts while the worker builds",
+    "the worker is seen connected again and goes on to its number of builds; task code 0",
+)
 @pytest.mark.soak
 def test_its_master_restarts_while_it_builds(tmp_path: Path) -> None:
     with (
@@ -267,6 +350,7 @@ def test_its_master_restarts_while_it_builds(tmp_path: Path) -> None:
     assert re.search(r"connected and stopped \([23] builds; task code 0\)", life.said())
 
 
+@pytest.mark.fault("a system without pidfd_open", "processes are known and ended by their number")
 def test_a_process_is_known_by_its_number_where_there_is_no_pidfd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -33,6 +33,9 @@ def basedir(farm: WorkerFarm, tmp_path: Path) -> Iterator[Path]:
     wait_until(lambda: not farm.connected())
 
 
+@pytest.mark.fault(
+    "builds fail too fast in a row", "post-flight runs and the machine halts with that reason"
+)
 def test_builds_that_fail_too_fast_in_a_row_halt_the_machine_after_post_flight(
     farm: WorkerFarm, basedir: Path
 ) -> None:
@@ -61,6 +64,10 @@ def test_builds_that_fail_too_fast_in_a_row_halt_the_machine_after_post_flight(
     assert [farm.results(each) for each in requests] == [FAILURE, FAILURE]
 
 
+@pytest.mark.fault(
+    "a disk fills up while the worker works",
+    "the machine halts with that reason, or the round ends, as set",
+)
 @needs_root
 def test_a_disk_that_fills_while_the_worker_works_halts_the_machine_or_ends_the_round(
     farm: WorkerFarm, basedir: Path

@@ -42,6 +42,11 @@ LIES = [
 ]
 
 
+@pytest.mark.fault(
+    "the allocator sends no good tac: {id}",
+    "a warning with the reason, then the worker starts from the last good tac, which stays as "
+    "it was; exit 0",
+)
 @pytest.mark.parametrize(("reply", "reason"), LIES)
 def test_whatever_the_allocator_sends_the_last_good_tac_is_kept_and_started(
     machine: Machine, bad: BadAllocator, reply: Reply, reason: str
@@ -56,6 +61,10 @@ def test_whatever_the_allocator_sends_the_last_good_tac_is_kept_and_started(
     assert "--python" in done.stderr
 
 
+@pytest.mark.fault(
+    "the allocator is away and the last good tac is a day old",
+    "the warning says from when the tac is and how old",
+)
 def test_the_age_of_the_kept_tac_is_said(machine: Machine) -> None:
     machine.url = DOWN
     path = machine.put("buildbot.tac", OLD)
@@ -64,6 +73,10 @@ def test_the_age_of_the_kept_tac_is_said(machine: Machine) -> None:
     assert "Z, 1 day, 0:01:" in machine.run().stderr
 
 
+@pytest.mark.fault(
+    "the allocator sends no tac, and there is no earlier one",
+    "exit 4 with the reason; nothing is written",
+)
 def test_a_bad_page_without_a_last_tac_exits_4_and_leaves_nothing(
     machine: Machine, bad: BadAllocator
 ) -> None:
@@ -73,6 +86,10 @@ def test_a_bad_page_without_a_last_tac_exits_4_and_leaves_nothing(
     assert "no tac" in done.stderr
 
 
+@pytest.mark.fault(
+    "the allocator is away, and there is no earlier tac",
+    "exit 4: connection refused, how often it asked, and where it looked for a tac",
+)
 def test_no_allocator_and_no_tac_exits_4(machine: Machine) -> None:
     machine.url = DOWN
     done = machine.run()
@@ -81,6 +98,11 @@ def test_no_allocator_and_no_tac_exits_4(machine: Machine) -> None:
     assert re.search(reason, done.stderr)
 
 
+@pytest.mark.fault(
+    "the disk is full while the tac is written",
+    "a warning that it can't be written; the worker starts from the last good tac; no "
+    "half-written file stays; exit 0",
+)
 def test_a_disk_that_is_full_leaves_the_last_good_tac(machine: Machine) -> None:
     machine.put("buildbot.tac", OLD)
     machine.prefix = ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh"]
@@ -93,6 +115,9 @@ def test_a_disk_that_is_full_leaves_the_last_good_tac(machine: Machine) -> None:
     ]
 
 
+@pytest.mark.fault(
+    "the allocator sends a byte a second", "runslave ends soon after its timeout all the same"
+)
 def test_a_page_that_drips_does_not_keep_the_process(machine: Machine, bad: BadAllocator) -> None:
     machine.put("buildbot.tac", OLD)
     bad.replies = [Reply(data=make_reply(PAGE).data, drip_s=1.0)]
@@ -101,6 +126,10 @@ def test_a_page_that_drips_does_not_keep_the_process(machine: Machine, bad: BadA
     assert time.monotonic() - started < 2.0 + 8.0
 
 
+@pytest.mark.fault(
+    "the page's basedir is an expression, not a path",
+    "it is never run; exit 2 and a line that says to give -d DIR",
+)
 def test_an_expression_for_a_basedir_is_never_run(machine: Machine, bad: BadAllocator) -> None:
     evil = machine.home / "evil"
     body = f"basedir = open('{evil}', 'w').name\n"

@@ -79,6 +79,9 @@ def test_the_reason_says_what_went_wrong_before() -> None:
 # Again
 
 
+@pytest.mark.fault(
+    "the allocator fails in passing: {id}", "it is asked again, and the good page is taken"
+)
 @pytest.mark.parametrize(
     "reply",
     [
@@ -101,6 +104,11 @@ def test_what_may_be_over_in_a_moment_is_asked_again(reply: Reply) -> None:
     assert len(bad.asked) == 2
 
 
+@pytest.mark.fault(
+    "the allocator fails for as long as it is asked",
+    "it is asked again until the timeout; the reason says what it answered and how often it "
+    "was asked",
+)
 def test_a_server_that_is_down_is_asked_until_the_time_is_over() -> None:
     reason, bad = fail(ERROR, timeout_s=3.0)
     assert len(bad.asked) >= 2
@@ -114,6 +122,9 @@ def test_a_port_where_nobody_listens_is_a_reason() -> None:
         fetch_page(f"http://127.0.0.1:{port}/gettac/w1", 1.0)
 
 
+@pytest.mark.fault(
+    "the allocator answers 503 with Retry-After", "it is asked again when that time is over"
+)
 def test_a_server_is_left_alone_as_long_as_it_asks() -> None:
     with running_bad_allocator(make_reply(status=BUSY, Retry_After="2"), GOOD) as bad:
         assert fetch(bad) == PAGE
@@ -121,17 +132,24 @@ def test_a_server_is_left_alone_as_long_as_it_asks() -> None:
     assert 2.0 <= second - first < 4.0
 
 
+@pytest.mark.fault("Retry-After is longer than the time left", "it is not waited for")
 def test_a_server_that_asks_for_more_than_the_time_left_is_not_waited_for() -> None:
     spent_s = seconds(lambda: fail(make_reply(status=BUSY, Retry_After="3600")))
     assert spent_s < 1.0
 
 
+@pytest.mark.fault(
+    "Retry-After makes no sense", "it counts as none and the allocator is asked again"
+)
 @pytest.mark.parametrize("header", ["soon", "-5", "", "Thu, 01 Jan 1970 00:00:00 GMT"])
 def test_a_retry_after_that_says_nothing_counts_as_none(header: str) -> None:
     with running_bad_allocator(make_reply(status=BUSY, Retry_After=header), GOOD) as bad:
         assert fetch(bad) == PAGE
 
 
+@pytest.mark.fault(
+    "Retry-After is a number of 4,000 digits", "the reason is HTTP 503, after one try"
+)
 def test_an_absurd_retry_after_is_no_bug() -> None:
     reason, bad = fail(make_reply(status=BUSY, Retry_After="9" * 4000))
     assert ("HTTP 503" in reason, len(bad.asked)) == (True, 1)
@@ -140,6 +158,9 @@ def test_an_absurd_retry_after_is_no_bug() -> None:
 # Not again
 
 
+@pytest.mark.fault(
+    "the allocator says no: {status}", "it is asked once; the reason is what it said"
+)
 @pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden", "204 No Content"])
 def test_a_plain_no_is_taken_for_an_answer(status: str) -> None:
     reason, bad = fail(make_reply(b"no allocation available", status=status))
@@ -152,6 +173,9 @@ def test_what_the_server_says_is_the_reason() -> None:
     assert reason.endswith("/gettac/SLAVE: HTTP 404: no allocation available")
 
 
+@pytest.mark.fault(
+    "the allocator's error is a megabyte long", "the reason is cut to less than 300 characters"
+)
 def test_what_the_server_says_is_shortened() -> None:
     reason, _ = fail(make_reply(b"\xff" * 10**6, status="404 Not Found"))
     assert len(reason) < 300
@@ -162,6 +186,7 @@ def test_html_is_no_reason() -> None:
     assert fail(reply)[0].endswith("HTTP 404: Not Found")
 
 
+@pytest.mark.fault("a page is too large: {id}", "it is refused at the cap, after one try")
 @pytest.mark.parametrize(
     "reply",
     [
@@ -202,12 +227,19 @@ def test_redirects_in_a_circle_end() -> None:
     assert ("more than 5 redirects" in reason, len(bad.asked)) == (True, 6)
 
 
+@pytest.mark.fault(
+    "a redirect leads out of HTTP: {target}",
+    "it is not followed; the reason names the allocator URL",
+)
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://[/"])
 def test_a_redirect_out_of_http_is_refused(target: str) -> None:
     reason, bad = fail(moved(target))
     assert ("allocator URL" in reason, len(bad.asked)) == (True, 1)
 
 
+@pytest.mark.fault(
+    "a redirect with an endless body", "the redirect is followed at once, its body is not read"
+)
 def test_the_body_of_a_redirect_is_not_read() -> None:
     endless = Reply(data=b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\nx", endless=True)
     with running_bad_allocator(endless, GOOD) as bad:

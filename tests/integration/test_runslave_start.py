@@ -33,6 +33,10 @@ def machine(tmp_path: Path, bad: BadAllocator) -> Machine:
 # DO_NOT_START
 
 
+@pytest.mark.fault(
+    "DO_NOT_START stands in the base directory",
+    "nobody is asked and nothing started; a warning names the file; exit 0",
+)
 def test_do_not_start_asks_nobody_and_starts_nothing(machine: Machine, bad: BadAllocator) -> None:
     path = machine.put("DO_NOT_START")
     done = machine.run()
@@ -80,6 +84,7 @@ def test_where_the_last_run_put_the_tac_is_remembered(machine: Machine) -> None:
     assert (done.returncode, f"starting from the {machine.tac}" in done.stderr) == (0, True)
 
 
+@pytest.mark.fault("nobody says where the worker lives", "exit 2: give -d DIR")
 def test_nobody_knowing_where_is_an_error_that_says_what_to_do(machine: Machine) -> None:
     done = machine.run(basedir=False)
     assert (done.returncode, "where w1 lives on this system: give -d DIR" in done.stderr) == (
@@ -88,6 +93,7 @@ def test_nobody_knowing_where_is_an_error_that_says_what_to_do(machine: Machine)
     )
 
 
+@pytest.mark.fault("the base directory can't be made", "exit 2")
 def test_a_basedir_that_cannot_be_made_exits_2(machine: Machine) -> None:
     (machine.home / "slave").touch()
     assert machine.run().returncode == 2
@@ -114,6 +120,9 @@ def sleeper() -> Iterator["Callable[[str], subprocess.Popen[bytes]]"]:
 Sleeper = Callable[[str], "subprocess.Popen[bytes]"]
 
 
+@pytest.mark.fault(
+    "the worker runs already", "exit 75 with its process id; nothing is asked or started"
+)
 def test_beside_a_living_worker_nothing_is_asked_or_started(
     machine: Machine, bad: BadAllocator, sleeper: Sleeper
 ) -> None:
@@ -130,6 +139,10 @@ def test_beside_a_living_worker_its_tac_can_be_fetched(machine: Machine, sleeper
     assert (done.returncode, machine.tac.read_bytes(), path.exists()) == (0, PAGE, True)
 
 
+@pytest.mark.fault(
+    "twistd.pid has the number of another program",
+    "the file is removed with a line that says so, the worker starts; the program lives",
+)
 def test_another_program_with_the_workers_number_is_no_worker(
     machine: Machine, sleeper: Sleeper
 ) -> None:
@@ -139,6 +152,9 @@ def test_another_program_with_the_workers_number_is_no_worker(
     assert f"removed {path}" in done.stderr
 
 
+@pytest.mark.fault(
+    "twistd.pid is of a worker that is gone", "it is removed and the worker starts; exit 0"
+)
 def test_a_worker_that_is_gone_leaves_no_pid_file(machine: Machine, sleeper: Sleeper) -> None:
     process = sleeper("twistd")
     process.kill()
@@ -147,6 +163,7 @@ def test_a_worker_that_is_gone_leaves_no_pid_file(machine: Machine, sleeper: Sle
     assert (machine.run().returncode, path.exists()) == (0, False)
 
 
+@pytest.mark.fault("twistd.pid is of a zombie", "it counts as gone: the worker starts; exit 0")
 def test_a_zombie_is_gone(machine: Machine, sleeper: Sleeper) -> None:
     process = sleeper("twistd")
     process.kill()
@@ -155,6 +172,7 @@ def test_a_zombie_is_gone(machine: Machine, sleeper: Sleeper) -> None:
     assert (machine.run().returncode, path.exists()) == (0, False)
 
 
+@pytest.mark.fault("runslave runs twice at once", "the second exits 75: another run holds the lock")
 def test_of_two_runs_at_once_one_starts_the_worker(machine: Machine) -> None:
     first = machine.popen(twistd=FOREGROUND)
     wait_until((machine.basedir / "pid").exists)
@@ -164,6 +182,9 @@ def test_of_two_runs_at_once_one_starts_the_worker(machine: Machine) -> None:
     assert (second.returncode, "another run holds" in second.stderr) == (75, True)
 
 
+@pytest.mark.fault(
+    "SIGTERM to runslave with the worker in the foreground", "the worker ends too; exit 143"
+)
 def test_who_ends_runslave_ends_a_worker_in_the_foreground(machine: Machine) -> None:
     process = machine.popen(twistd=FOREGROUND)
     pid = machine.basedir / "pid"
@@ -200,6 +221,9 @@ def test_a_real_twistd_in_the_background_is_not_started_twice(
     assert "Server Shut Down" in (machine.basedir / "twistd.log").read_text()
 
 
+@pytest.mark.fault(
+    "twistd refuses the tac", "runslave ends with twistd's exit code and says which log to see"
+)
 def test_a_tac_that_twistd_refuses_ends_in_twistds_own_code(
     machine: Machine, bad: BadAllocator
 ) -> None:

@@ -34,6 +34,10 @@ def remembered(farm: Farm) -> set[str]:
 # What does not answer
 
 
+@pytest.mark.fault(
+    "a region does not answer {action}",
+    "exit 3; what was found there is left alone, and the report says NOT LOOKED AT",
+)
 @pytest.mark.parametrize("action", ["DescribeInstances", "DescribeVolumes"])
 def test_what_was_found_in_a_region_that_does_not_answer_is_left(farm: Farm, action: str) -> None:
     if action == "DescribeInstances":
@@ -52,6 +56,10 @@ def test_what_was_found_in_a_region_that_does_not_answer_is_left(farm: Farm, act
     assert "NOT LOOKED AT: us-east-1" in farm.run("sanity", "-n").out
 
 
+@pytest.mark.fault(
+    "the scheduler database is away while sanity looks",
+    "exit 3; what needs no scheduler is judged; --fix ends no machine",
+)
 def test_without_the_scheduler_database_the_rest_is_judged_and_nothing_is_ended(
     farm: Farm,
 ) -> None:
@@ -66,6 +74,9 @@ def test_without_the_scheduler_database_the_rest_is_judged_and_nothing_is_ended(
     assert [row["kind"] for row in read(farm.database, findings)].count("orphan") == 1
 
 
+@pytest.mark.fault(
+    "neither EC2 nor the scheduler database answers sanity", "exit 4, also in the run's record"
+)
 def test_where_nothing_answers_nothing_is_decided(farm: Farm) -> None:
     farm.ec2.add_fault(action="Describe*", **REFUSED)
     assert farm.run("sanity").code == 3  # the scheduler database did
@@ -91,6 +102,9 @@ def while_it_looks_again(farm: Farm, machine: str, **poke: object) -> Finished:
     return command.finish(60)
 
 
+@pytest.mark.fault(
+    "between looking and fixing a machine is: {id}", "it is left; nothing is terminated; exit 0"
+)
 @pytest.mark.parametrize(
     "poke",
     [
@@ -110,6 +124,7 @@ def test_a_machine_that_somebody_takes_at_the_last_moment_is_left(
     assert not farm.ec2.calls("TerminateInstances")
 
 
+@pytest.mark.fault("an orphan connects after all", "it is no finding any more and lives")
 def test_an_orphan_that_connects_is_none(farm: Farm) -> None:
     add_orphan(farm)
     scheduler_schemas.add_worker(farm.scheduler, "C", STRANGE)
@@ -120,6 +135,10 @@ def test_an_orphan_that_connects_is_none(farm: Farm) -> None:
 # What fails
 
 
+@pytest.mark.fault(
+    "EC2 refuses to terminate an orphan",
+    "that fix is a failure with AWS's words, the others are done; exit 3",
+)
 def test_a_fix_that_ec2_refuses_is_a_failure_and_the_others_are_done(farm: Farm) -> None:
     add_orphan(farm)
     add_volume(farm)
@@ -132,6 +151,7 @@ def test_a_fix_that_ec2_refuses_is_a_failure_and_the_others_are_done(farm: Farm)
     assert farm.names() == [STRANGE]
 
 
+@pytest.mark.fault("EC2 refuses to delete one volume", "the others are deleted; exit 3")
 def test_a_volume_that_ec2_refuses_to_delete_costs_no_other(farm: Farm) -> None:
     first, second = add_volume(farm), add_volume(farm)
     sanity(farm)
@@ -142,6 +162,10 @@ def test_a_volume_that_ec2_refuses_to_delete_costs_no_other(farm: Farm) -> None:
     assert second
 
 
+@pytest.mark.fault(
+    "the master does not unpause a name: HTTP {status}",
+    "a failure with the master's answer; the name stays paused; exit 3",
+)
 @pytest.mark.parametrize("status", [403, 500])
 def test_a_name_that_its_master_does_not_unpause_is_a_failure(
     farm: Farm, master: RestServer, status: int
@@ -160,6 +184,10 @@ def test_a_name_that_its_master_does_not_unpause_is_a_failure(
 # What is killed
 
 
+@pytest.mark.fault(
+    "sanity --fix is killed (kill -9) while {moment}",
+    "its row stays without an end; the next run does what is left, once",
+)
 @pytest.mark.parametrize(
     "moment", ["looking", "looking again", "before the call", "after the call"]
 )
@@ -186,6 +214,9 @@ def test_a_run_that_was_killed_leaves_the_next_one_to_go_on(farm: Farm, moment: 
     assert farm.names() == []
 
 
+@pytest.mark.fault(
+    "sanity runs twice at once on one host", "the second exits 75; a dry run works all the same"
+)
 def test_a_second_run_on_the_same_host_is_kept_out(farm: Farm) -> None:
     farm.ec2.add_fault(action="DescribeVolumes", hold_s=2)
     command = farm.start("sanity")
@@ -195,6 +226,9 @@ def test_a_second_run_on_the_same_host_is_kept_out(farm: Farm) -> None:
     assert finish(command) == 0
 
 
+@pytest.mark.fault(
+    "sanity --fix on two hosts at once", "both exit 0 in silence; each fix is done once"
+)
 def test_two_hosts_that_fix_at_once_do_it_once(farm: Farm) -> None:
     add_orphan(farm)
     volume = add_volume(farm)

@@ -80,6 +80,11 @@ def kill_after(daemon: Daemon, method: str, commands: list[Command]) -> None:
     vars(daemon)["call"] = call
 
 
+@pytest.mark.fault(
+    "a scan is killed (kill -9) when the build is: {id}",
+    "the next scan leaves it until the lease is over, then goes on; the build ends once, with "
+    "its log, under no number used twice",
+)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_the_next_scan_goes_on_where_one_was_killed(bobs: ScanFarm, moment: str) -> None:
     check_killed(bobs, moment)
@@ -116,6 +121,9 @@ def check_killed(farm: ScanFarm, moment: str) -> None:
 # Two at once
 
 
+@pytest.mark.fault(
+    "two hosts scan the same daemons at once", "both exit 0; every job is given once"
+)
 @pytest.mark.parametrize(
     "scans",
     [
@@ -156,6 +164,7 @@ def check_shared(farm: ScanFarm, names: list[str]) -> None:
     assert len(set(cookies)) == len(cookies) == len(built)
 
 
+@pytest.mark.fault("a scan starts while another runs on the host", "exit 75; the first goes on")
 def test_a_second_scan_on_one_host_does_nothing(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.frozen = True
@@ -167,6 +176,10 @@ def test_a_second_scan_on_one_host_does_nothing(bobs: ScanFarm) -> None:
     assert first.finish(PATIENCE_S).code == 0
 
 
+@pytest.mark.fault(
+    "a daemon takes long to fetch its files",
+    "the next scan looks at all the others; the slow one gets its build once",
+)
 def test_while_a_daemon_fetches_the_next_scan_looks_at_all_others(bobs: ScanFarm) -> None:
     slow, other = bobs.add_daemon("slow"), bobs.add_daemon("other", manual=True)
     bobs.add_build()
@@ -182,6 +195,10 @@ def test_while_a_daemon_fetches_the_next_scan_looks_at_all_others(bobs: ScanFarm
     assert len(slow.called("build")) == 1
 
 
+@pytest.mark.fault(
+    "a daemon sends its log byte by byte",
+    "the next scan looks at all the others meanwhile; the build is collected later",
+)
 def test_a_log_that_comes_drop_by_drop_keeps_nobody_waiting(bobs: ScanFarm) -> None:
     slow = bobs.add_daemon("slow")
     slow.default_job = Job(polls=0)
@@ -211,6 +228,10 @@ def wait_for_lock(farm: ScanFarm) -> dict[str, list[dict[str, str]]]:
 # Slow, wrong, hostile
 
 
+@pytest.mark.fault(
+    "six daemons hang",
+    "together they cost one deadline; they are shown as silent and the others get their jobs",
+)
 def test_daemons_that_hang_cost_their_deadline_once_together(bobs: ScanFarm) -> None:
     bobs.scanner["status_s"] = 2
     for number in range(6):
@@ -225,6 +246,9 @@ def test_daemons_that_hang_cost_their_deadline_once_together(bobs: ScanFarm) -> 
     assert sorted(each["state"] for each in done.json["daemons"]).count("silent") == 6
 
 
+@pytest.mark.fault(
+    "the scan's own deadline comes first", "the daemon is left for the next scan and not blamed"
+)
 def test_a_scan_that_runs_out_of_time_blames_nobody(bobs: ScanFarm) -> None:
     bobs.add_daemon().frozen = True
     (said,) = bobs.scan("--deadline", str(ENDING_S + 0.5)).json["daemons"]
@@ -232,6 +256,9 @@ def test_a_scan_that_runs_out_of_time_blames_nobody(bobs: ScanFarm) -> None:
     assert bobs.daemon_row()["failing_since"] is None
 
 
+@pytest.mark.fault(
+    "a daemon freezes and comes back", "it keeps its job, which is built; no failure stays counted"
+)
 def test_a_frozen_daemon_that_comes_back_keeps_its_job(bobs: ScanFarm) -> None:
     bobs.scanner["status_s"] = 0.5
     daemon = bobs.add_daemon()
@@ -246,6 +273,11 @@ def test_a_frozen_daemon_that_comes_back_keeps_its_job(bobs: ScanFarm) -> None:
     assert bobs.daemon_row()["failing_since"] is None
 
 
+@pytest.mark.fault(
+    "a daemon is gone for good",
+    "its job is queued again; after five counted failures it is disabled, with the reason in "
+    "its notes",
+)
 def test_a_daemon_that_is_gone_loses_its_job_and_is_disabled(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     bobs.add_build()
@@ -262,6 +294,11 @@ def test_a_daemon_that_is_gone_loses_its_job_and_is_disabled(bobs: ScanFarm) -> 
     assert row["notes"].startswith("failed 5 times in a row: ")
 
 
+@pytest.mark.fault(
+    "a result file has another SHA-1 than it should",
+    "it is not taken and the build stays; the reason is the daemon's last error; a good file "
+    "later is taken",
+)
 def test_a_result_that_is_not_what_it_should_be_is_never_taken(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(files=FILES)
@@ -279,6 +316,7 @@ def test_a_result_that_is_not_what_it_should_be_is_never_taken(bobs: ScanFarm) -
     assert bobs.build(build)["state"] == "fullybuilt"
 
 
+@pytest.mark.fault("a log breaks off", "nothing is stored; it is fetched again until it is whole")
 def test_a_log_that_breaks_off_is_fetched_again(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(polls=0)
@@ -297,6 +335,10 @@ def test_a_log_that_breaks_off_is_fetched_again(bobs: ScanFarm) -> None:
     assert bobs.log(build) == b"building\ndone\n"
 
 
+@pytest.mark.fault(
+    "results are larger than build_most_bytes",
+    "they are refused; the daemon's last error says what the most is",
+)
 def test_too_large_results_are_refused(bobs: ScanFarm) -> None:
     bobs.scanner["build_most_bytes"] = 2
     daemon = bobs.add_daemon()
@@ -307,6 +349,10 @@ def test_too_large_results_are_refused(bobs: ScanFarm) -> None:
     assert "are the most" in bobs.daemon_row()["last_error"]
 
 
+@pytest.mark.fault(
+    "a result is named ../../etc/passwd",
+    "the build fails with that reason and its log; the daemon is not blamed",
+)
 def test_a_name_that_is_none_fails_its_build_and_costs_no_daemon(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(files={"logs/all": b"x"}, polls=0)
@@ -326,6 +372,10 @@ def test_a_name_that_is_none_fails_its_build_and_costs_no_daemon(bobs: ScanFarm)
     assert (result["name"], result["path"]) == ("logs/all", f"files/2d/{result['sha256']}")
 
 
+@pytest.mark.fault(
+    "a daemon faults the build and builds it all the same (trap 1)",
+    "it is aborted and cleaned; the job is built under a new cookie",
+)
 @pytest.mark.parametrize("era", [Era.LIST, Era.DICT], ids=lambda era: era.value)
 def test_a_rejected_build_is_aborted_cleaned_and_queued_as_a_new_one(
     bobs: ScanFarm, era: Era
@@ -343,6 +393,10 @@ def test_a_rejected_build_is_aborted_cleaned_and_queued_as_a_new_one(
     assert bobs.log(build) == b"building\ndone\n"
 
 
+@pytest.mark.fault(
+    "a daemon does not answer the build call, but builds (trap 6)",
+    "the build is followed and ends; it is sent once",
+)
 def test_a_build_that_is_not_answered_is_followed_if_it_runs(bobs: ScanFarm) -> None:
     bobs.scanner["call_s"] = 1
     daemon = bobs.add_daemon()
@@ -352,6 +406,11 @@ def test_a_build_that_is_not_answered_is_followed_if_it_runs(bobs: ScanFarm) -> 
     assert (bobs.build(build)["state"], len(daemon.called("build"))) == ("fullybuilt", 1)
 
 
+@pytest.mark.fault(
+    "a daemon is wedged: BUILDING without a word, then ABORTING for ever (trap 2)",
+    "the build is aborted as silent, the daemon is disabled, the job queued again under a new "
+    "number",
+)
 def test_a_wedged_daemon_is_disabled_and_its_job_built_elsewhere(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     build = bobs.add_build()
@@ -372,12 +431,19 @@ def test_a_wedged_daemon_is_disabled_and_its_job_built_elsewhere(bobs: ScanFarm)
     assert (bobs.build(build)["state"], bobs.rows("queue")[0]["id"]) == ("needsbuild", 2)
 
 
+@pytest.mark.fault(
+    "a daemon is in a state that nobody knows", "exit 3, a CRITICAL line; the daemon is disabled"
+)
 def test_a_daemon_in_a_state_that_nobody_knows_is_disabled(bobs: ScanFarm) -> None:
     bobs.add_daemon().say("status", {"builder_status": "BuilderStatus.DREAMING"})
     done = bobs.scan()
     assert (done.code, "CRITICAL" in done.err, bobs.daemon_row()["enabled"]) == (3, True, False)
 
 
+@pytest.mark.fault(
+    "daemons hang, send binary, deep nesting and faults",
+    "a good daemon among them gets its build and ends it",
+)
 def test_a_hostile_daemon_harms_nobody_else(bobs: ScanFarm) -> None:
     bobs.scanner |= {"status_s": 2}
     for name, how in {"mute": hang, "binary": binary, "nested": nested}.items():
@@ -403,6 +469,10 @@ async def nested(writer: asyncio.StreamWriter, _: Daemon) -> None:
 # Our own trouble
 
 
+@pytest.mark.fault(
+    "the store can't be written",
+    "exit 3, the error names the store; no daemon is blamed or cleaned; collected later",
+)
 def test_a_store_that_can_not_be_written_costs_nothing_but_time(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(polls=0)
@@ -418,6 +488,10 @@ def test_a_store_that_can_not_be_written_costs_nothing_but_time(bobs: ScanFarm) 
     assert bobs.log(build) == b"building\ndone\n"
 
 
+@pytest.mark.fault(
+    "the disk is full in the middle of a result file",
+    "exit 3, nothing half-written stays, no daemon is blamed; with room the build ends",
+)
 def test_a_disk_that_is_full_in_the_middle_of_a_file_costs_nothing_but_time(
     bobs: ScanFarm,
 ) -> None:
@@ -436,6 +510,10 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_costs_nothing_but_time(
     assert bobs.build(build)["state"] == "fullybuilt"
 
 
+@pytest.mark.fault(
+    "less is free than keep_free_bytes",
+    "nothing is collected, the error says why; later the build ends",
+)
 def test_nothing_is_collected_onto_a_disk_that_is_nearly_full(bobs: ScanFarm) -> None:
     bobs.scanner["keep_free_bytes"] = 2**60
     bobs.add_daemon().default_job = Job(polls=0)
@@ -446,6 +524,10 @@ def test_nothing_is_collected_onto_a_disk_that_is_nearly_full(bobs: ScanFarm) ->
     bobs.scan_until_ended(build)
 
 
+@pytest.mark.fault(
+    "the database goes away in the middle of a scan",
+    "exit 4; a later scan collects the build, once",
+)
 def test_a_database_that_goes_away_in_the_middle_costs_no_result(bobs: ScanFarm) -> None:
     daemon = bobs.add_daemon()
     daemon.default_job = Job(polls=0)
@@ -470,6 +552,10 @@ def test_a_database_that_goes_away_in_the_middle_costs_no_result(bobs: ScanFarm)
     assert len([row for row in bobs.rows("attempts") if row["state"] == "ended"]) == 1
 
 
+@pytest.mark.fault(
+    "MariaDB gives up a statement: lock wait timeout",
+    "it is tried again, which the log says; exit 0",
+)
 def test_what_the_database_gives_up_for_another_transaction_is_tried_again(
     tmp_path: Path, mariadb: DatabaseServer
 ) -> None:
@@ -490,6 +576,10 @@ def test_what_the_database_gives_up_for_another_transaction_is_tried_again(
     mariadb.drop_database(name)
 
 
+@pytest.mark.fault(
+    "the queue came back from an older backup (trap 3)",
+    "a number that a daemon has heard of is not given again",
+)
 def test_a_number_that_a_daemon_has_heard_of_is_never_given_again(scans: ScanFarm) -> None:
     daemon = scans.add_daemon()
     build = scans.add_build()
@@ -511,6 +601,10 @@ def test_a_number_that_a_daemon_has_heard_of_is_never_given_again(scans: ScanFar
 # The command
 
 
+@pytest.mark.fault(
+    "the command after collecting fails",
+    "exit 3 in that scan; the build stays fully built and the command is not run again",
+)
 def test_the_command_is_run_once_for_each_full_build(bobs: ScanFarm) -> None:
     said = bobs.directory / "said"
     bobs.scanner["command"] = ["sh", "-c", f"echo BUILDID $(ls) >> {said}; exit 1"]
@@ -545,6 +639,7 @@ def test_it_is_not_run_again_while_it_runs(bobs: ScanFarm) -> None:
     assert sorted(said.read_text().splitlines()) == ["1", "2"]
 
 
+@pytest.mark.fault("a scan died before it wrote the manifest", "the next scan writes it")
 def test_a_build_whose_scan_died_before_its_manifest_gets_it_from_another(bobs: ScanFarm) -> None:
     bobs.add_daemon()
     build = bobs.add_build()

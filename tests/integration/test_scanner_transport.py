@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import pytest
 
 from farmhand.errors import BadInput, FarmError
-from scanner.errors import (
+from scanner.transport.calls import Limits, Order, Source, Transport, run_calls
+from scanner.transport.errors import (
     DaemonFault,
     FileMissing,
     NothingMore,
@@ -24,8 +25,7 @@ from scanner.errors import (
     UnknownState,
     Unreachable,
 )
-from scanner.transport import Limits, Order, Source, Transport, run_calls
-from scanner.wire import BuildReply, DaemonState, Dialect, Presence
+from scanner.transport.wire import BuildReply, DaemonState, Dialect, Presence
 from tests.daemon import Daemon, Era, Job
 from tests.daemon_attacks import ENDLESS, ON_CALLS, ON_FILES, Attack, answer, hang, redirecting
 from tests.daemon_server import DaemonFarm, encode_reply, http_response, running_daemons
@@ -213,17 +213,22 @@ def test_only_the_next_status_tells_what_an_unanswered_build_does(
 # Who does not answer
 
 
+@pytest.mark.fault(
+    "a daemon's port refuses connections", "that daemon is unreachable, by its address"
+)
 def test_who_refuses_is_unreachable(modern: Daemon, farm: DaemonFarm) -> None:
     farm.deafen(modern)
     with pytest.raises(Unreachable, match=rf"{modern.url}: status: Connection refused"):
         run(ask(Transport.status, modern.url))
 
 
+@pytest.mark.fault("a daemon's host name can't be found (DNS)", "that daemon is unreachable")
 def test_who_has_no_address_is_unreachable() -> None:
     with pytest.raises(Unreachable, match=r"nowhere\.invalid: status: its name does not resolve"):
         run(ask(Transport.status, "http://nowhere.invalid"))
 
 
+@pytest.mark.fault("a daemon closes the connection without a word", "that daemon is unreachable")
 def test_who_closes_without_a_word_is_unreachable(modern: Daemon) -> None:
     async def close(*_: object) -> None:
         """Say nothing; the connection is closed then."""
@@ -322,6 +327,9 @@ def test_it_is_cut_out_of_the_whole_where_a_daemon_knows_no_parts(modern: Daemon
     assert (fetch_log(modern, 4), fetch_log(modern, 99)) == (b"456789", b"")
 
 
+@pytest.mark.fault(
+    "a daemon sends another part of a log than was asked for", "it is refused as a protocol error"
+)
 @pytest.mark.parametrize("said", ["bytes 5-9/10", "bytes x", ""])
 def test_another_part_than_that_is_refused(modern: Daemon, said: str) -> None:
     response = http_response(
@@ -354,6 +362,10 @@ def test_a_file_over_the_cap_is_not_read(modern: Daemon) -> None:
     assert not written
 
 
+@pytest.mark.fault(
+    "instead of a result file, a daemon sends: {id}",
+    "a protocol error that names daemon and file; nothing is kept",
+)
 @pytest.mark.parametrize("name", ON_FILES)
 def test_a_file_that_is_not_what_was_agreed_is_refused(modern: Daemon, name: str) -> None:
     modern.attack("file", ON_FILES[name])
@@ -389,6 +401,9 @@ def test_nothing_is_asked_for_compressed_or_kept_open(modern: Daemon) -> None:
     assert (headers["host"], headers["connection"]) == (modern.url[7:], "close")
 
 
+@pytest.mark.fault(
+    "a daemon redirects its caller", "the redirect is followed nowhere: a protocol error"
+)
 def test_a_redirect_is_followed_nowhere(modern: Daemon, farm: DaemonFarm) -> None:
     other = farm.add(Daemon())
     modern.attack("*", redirecting(f"{other.url}/rpc"))
@@ -397,6 +412,7 @@ def test_a_redirect_is_followed_nowhere(modern: Daemon, farm: DaemonFarm) -> Non
     assert other.requests == []
 
 
+@pytest.mark.fault("a proxy stands in the environment", "daemons are asked directly")
 def test_a_proxy_is_not_asked(
     modern: Daemon, farm: DaemonFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,11 @@ def ask(
     return answer
 
 
+@pytest.mark.fault(
+    "instead of a reply, a daemon sends: {id}",
+    "one short printable protocol error that names daemon and call; memory stays under the cap",
+    each=ON_CALLS,
+)
 @pytest.mark.parametrize("how", ["one-by-one", "at-once"])
 def test_every_attack_ends_in_one_error_and_little_memory(how: str) -> None:
     with attacking(ON_CALLS) as daemons:
@@ -90,6 +95,9 @@ def test_every_attack_ends_in_one_error_and_little_memory(how: str) -> None:
         assert any(word in message for word in WORDS.get(name, "").split("|")), (name, message)
 
 
+@pytest.mark.fault(
+    "daemons never end their reply: {id}", "forty of them together cost one deadline", each=ENDLESS
+)
 def test_who_never_ends_costs_the_deadline_once_together() -> None:
     endless = {f"{name} {n}": attack for name, attack in ENDLESS.items() for n in range(10)}
     with attacking(endless, honest=10) as daemons:
@@ -110,6 +118,10 @@ def test_files_are_as_many_as_the_host_gives() -> None:
     assert {kind for kind, _, _ in found["answers"]} == {"Status"}
 
 
+@pytest.mark.fault(
+    "the host has too few file descriptors for all daemons at once",
+    "it is our own trouble: no daemon is blamed",
+)
 def test_too_few_files_are_no_fault_of_the_daemons() -> None:
     with attacking({str(number): ENDLESS["hangs"] for number in range(100)}) as daemons:
         found = ask("at-once", 1, daemons, files="64,64")

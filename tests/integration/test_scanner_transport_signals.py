@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from farmhand.errors import DeadlinePassed
-from scanner.transport import run_calls
+from scanner.transport.calls import run_calls
 
 pytestmark = pytest.mark.integration
 

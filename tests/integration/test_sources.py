@@ -1,6 +1,7 @@
 """Runs that ask servers for jacuzzis and worker names: what they launch, say, keep and survive."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,10 @@ def test_jacuzzis_of_a_server_are_kept_to(farm: Farm, server: JsonServer) -> Non
     ]
 
 
+@pytest.mark.fault(
+    "the jacuzzi server's answer for one builder: {id}",
+    "that builder waits, with the reason and one warning; the others launch; exit 3",
+)
 @pytest.mark.parametrize("bad", [HANGS, HTML], ids=["hangs", "HTML"])
 def test_a_builder_whose_jacuzzi_is_unknown_waits_and_the_others_go_on(
     farm: Farm, server: JsonServer, bad: Any
@@ -91,6 +96,10 @@ def test_a_builder_whose_jacuzzi_is_unknown_waits_and_the_others_go_on(
     assert any(why.startswith("jacuzzis: 1 of 3 questions") for why in why_not)
 
 
+@pytest.mark.fault(
+    "the jacuzzi server does not tell all allocated names",
+    "only builders with a known jacuzzi launch; exit 3",
+)
 def test_while_nobody_tells_who_is_in_a_jacuzzi_only_known_ones_go_on(
     farm: Farm, server: JsonServer
 ) -> None:
@@ -101,13 +110,20 @@ def test_while_nobody_tells_who_is_in_a_jacuzzi_only_known_ones_go_on(
     assert farm.names() == [FIRST]
 
 
+@pytest.mark.fault(
+    "the jacuzzi server is broken, and if_down is none",
+    "the run goes on without jacuzzis and says so; exit 0",
+)
 def test_if_down_none_goes_on_without_jacuzzis_and_says_so(farm: Farm, server: JsonServer) -> None:
     server.routes = dict.fromkeys(ROUTES, BROKEN)
     farm.watch["jacuzzis_from"]["if_down"] = "none"
     farm.add_pending(BUILD)
-    done = farm.run()
+    metrics = farm.directory / "run.prom"
+    done = farm.run("--metrics-textfile", str(metrics))
     assert (done.code, farm.names()) == (0, [FIRST])
     assert "taken for none" in done.err
+    down = re.findall(r'source_down{source="(\w+)"} (\S+)', metrics.read_text())
+    assert dict(down) == {"jacuzzis": "1.0", "inventory": "0.0"}
 
 
 def test_jacuzzis_of_the_farm_database_are_kept_to(farm: Farm) -> None:
@@ -129,6 +145,10 @@ def test_explain_says_that_nobody_knows(farm: Farm, server: JsonServer) -> None:
     assert any("jacuzzis: 1 wanted, 0 possible" in reason for reason in answer["reasons"])
 
 
+@pytest.mark.fault(
+    "stop-idle does not know a waiting job's jacuzzi",
+    "machines that the job may take are kept as needed; exit 3",
+)
 @pytest.mark.usefixtures("master")
 def test_stop_idle_keeps_what_a_job_of_an_unknown_jacuzzi_may_take(
     farm: Farm, server: JsonServer
@@ -197,6 +217,10 @@ def test_what_only_reads_keeps_nothing(farm: Farm, listed: JsonServer) -> None:
     assert not kept(farm).exists()
 
 
+@pytest.mark.fault(
+    "the inventory server sends HTML, and a list was kept",
+    "the kept list is used, with a warning of its age; exit 0",
+)
 def test_a_kept_list_survives_an_outage_and_names_in_use_are_not_given_again(
     farm: Farm, listed: JsonServer
 ) -> None:
@@ -211,6 +235,10 @@ def test_a_kept_list_survives_an_outage_and_names_in_use_are_not_given_again(
     assert "the one of 0 minutes ago is used" in done.err
 
 
+@pytest.mark.fault(
+    "the inventory server hangs, and no list was kept",
+    "types named after workers wait with the reason, others launch; exit 3",
+)
 def test_without_any_list_types_named_after_workers_wait_and_others_go_on(
     farm: Farm, listed: JsonServer
 ) -> None:
@@ -224,6 +252,9 @@ def test_without_any_list_types_named_after_workers_wait_and_others_go_on(
     assert "there is none from before" in cuts[0]["reason"]
 
 
+@pytest.mark.fault(
+    "stop-idle does not know which workers are disabled", "nothing is stopped; exit 3"
+)
 @pytest.mark.usefixtures("master")
 def test_stop_idle_stops_nothing_while_nobody_knows_what_is_disabled(
     farm: Farm, listed: JsonServer

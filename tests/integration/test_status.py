@@ -133,6 +133,10 @@ def test_it_writes_nothing(farm: Farm) -> None:
 # What does not answer
 
 
+@pytest.mark.fault(
+    "EC2 is slow while status is asked for",
+    "NO ANSWER with the region; its machines are shown as last seen; exit 0",
+)
 def test_ec2_that_is_slow_is_not_waited_for(farm: Farm) -> None:
     make_busy(farm)
     farm.run()  # which writes down what there is
@@ -147,6 +151,10 @@ def test_ec2_that_is_slow_is_not_waited_for(farm: Farm) -> None:
     )
 
 
+@pytest.mark.fault(
+    "the scheduler database is away while status is asked for",
+    "the rest is shown, with NO ANSWER: scheduler database; exit 0",
+)
 def test_without_the_scheduler_database_the_rest_is_shown(farm: Farm) -> None:
     make_busy(farm)
     farm.watch["scheduler_db"] = "mysql://nobody@127.0.0.1:1/away"
@@ -157,6 +165,9 @@ def test_without_the_scheduler_database_the_rest_is_shown(farm: Farm) -> None:
     assert "NO ANSWER: scheduler database" in farm.run("status").out
 
 
+@pytest.mark.fault(
+    "the farm database is away while status is asked for", "exit 4, nothing on stdout"
+)
 def test_without_the_farm_database_there_is_nothing_to_show(farm: Farm) -> None:
     done = farm.run("status", FARMHAND_DATABASE="mysql://nobody@127.0.0.1:1/away")
     assert (done.code, done.out) == (4, "")
@@ -233,6 +244,10 @@ def on_a_terminal(farm: Farm, *args: str, **environ: str) -> Iterator[Screen]:
             os.close(ours)
 
 
+@pytest.mark.fault(
+    "the farm database goes away during status --watch",
+    "NOT NEWER is shown over the old numbers until it is back; Ctrl-C exits 0",
+)
 def test_watch_draws_it_again_until_ctrl_c(farm: Farm) -> None:
     database = f"sqlite:///{farm.directory}/shared.db"
     path = farm.directory / "shared.db"
@@ -253,6 +268,10 @@ def test_watch_draws_it_again_until_ctrl_c(farm: Farm) -> None:
         assert screen.read_to_the_end() == 0
 
 
+@pytest.mark.fault(
+    "status --watch, and the farm database is away",
+    "NOTHING TO SHOW; it goes on by itself when the database is back",
+)
 def test_watch_waits_for_a_database_that_is_away_from_the_start(farm: Farm) -> None:
     path = farm.directory / "shared.db"
     database = f"sqlite:///{path}"
@@ -263,6 +282,7 @@ def test_watch_waits_for_a_database_that_is_away_from_the_start(farm: Farm) -> N
         screen.read_until("masters")
 
 
+@pytest.mark.fault("status --watch without a terminal", "exit 2, a line that names --watch")
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=["piped", "json"])
 def test_watch_without_a_terminal_is_a_mistake(farm: Farm, more: tuple[str, ...]) -> None:
     done = farm.run("status", "--watch", *more)

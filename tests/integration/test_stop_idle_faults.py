@@ -34,6 +34,10 @@ HOSTS = ("one", "two")
 # EC2
 
 
+@pytest.mark.fault(
+    "EC2 no longer knows one of the instances to terminate",
+    "it counts as stopped and the others are terminated; exit 0",
+)
 def test_one_id_that_ec2_no_longer_knows_does_not_keep_the_others(
     farm: Farm, master: RestServer
 ) -> None:
@@ -51,6 +55,10 @@ def test_one_id_that_ec2_no_longer_knows_does_not_keep_the_others(
     assert len(farm.ec2.calls("TerminateInstances")) == 3
 
 
+@pytest.mark.fault(
+    "one instance is protected from termination",
+    "the others are stopped; it is unpaused and AWS's words are logged; exit 3",
+)
 def test_one_machine_that_is_protected_does_not_keep_the_others_and_is_let_go(
     farm: Farm, master: RestServer
 ) -> None:
@@ -67,6 +75,10 @@ def test_one_machine_that_is_protected_does_not_keep_the_others_and_is_let_go(
     assert (farm.names(), is_paused(farm, SECOND)) == ([SECOND], False)
 
 
+@pytest.mark.fault(
+    "TerminateInstances is refused (UnauthorizedOperation)",
+    "the machines are unpaused again; exit 3",
+)
 def test_machines_that_we_may_not_terminate_are_unpaused_again(
     farm: Farm, master: RestServer
 ) -> None:
@@ -77,6 +89,10 @@ def test_machines_that_we_may_not_terminate_are_unpaused_again(
     assert (is_paused(farm, FIRST), states(farm.database)) == (False, ["closed"])
 
 
+@pytest.mark.fault(
+    "TerminateInstances hangs in one region",
+    "the other region's machines stop; that region: no answer in time; exit 3",
+)
 @pytest.mark.soak  # it is slow by nature
 def test_a_region_that_hangs_is_waited_for_no_longer_than_the_run_may_take(
     farm: Farm, master: RestServer
@@ -92,6 +108,10 @@ def test_a_region_that_hangs_is_waited_for_no_longer_than_the_run_may_take(
 # Clocks
 
 
+@pytest.mark.fault(
+    "the clock of a database is wrong by {offset_s} s: the {which}",
+    "no machine is stopped too early; a warning says how far the clocks are apart",
+)
 @pytest.mark.parametrize(
     ("which", "offset_s"),
     [
@@ -135,6 +155,10 @@ def test_a_wrong_clock_lets_a_machine_live_too_long_rather_than_too_short(
 # Two hosts
 
 
+@pytest.mark.fault(
+    "stop-idle on two hosts at once",
+    "one may exit 75; no machine is stopped twice and the minimum stays",
+)
 @pytest.mark.parametrize(
     "kind", ["sqlite", "mariadb", pytest.param("postgresql", marks=pytest.mark.soak)]
 )
@@ -156,6 +180,9 @@ def test_two_hosts_at_once_stop_no_machine_twice_nor_more_than_the_minimum_allow
         assert len(farm.ec2.calls("TerminateInstances")) == 1
 
 
+@pytest.mark.fault(
+    "another run planned while stop-idle looked", "exit 75; nothing is paused or stopped"
+)
 def test_a_run_that_finds_another_plan_stops_nothing_new(farm: Farm, master: RestServer) -> None:
     add_idle_machine(farm, FIRST)
     create(farm.database)
@@ -168,6 +195,9 @@ def test_a_run_that_finds_another_plan_stops_nothing_new(farm: Farm, master: Res
     assert (done.code, farm.names(), master.calls) == (75, [FIRST], [])
 
 
+@pytest.mark.fault(
+    "stop-idle runs twice at once on one host", "the second exits 75, the first ends as ever"
+)
 def test_a_second_run_on_the_same_host_does_nothing(farm: Farm, master: RestServer) -> None:
     add_idle_machine(farm, FIRST)
     farm.ec2.add_fault(action="DescribeInstances", hold_s=1, left=2)
@@ -181,6 +211,10 @@ def test_a_second_run_on_the_same_host_does_nothing(farm: Farm, master: RestServ
 # Before Buildbot 0.9
 
 
+@pytest.mark.fault(
+    "a Buildbot before 0.9 whose database does not tell who builds: shape {shape}",
+    "nothing stops while anything is built; afterwards idle machines stop",
+)
 @pytest.mark.parametrize("shape", ["A", "B"])
 def test_in_old_databases_nothing_stops_while_anything_is_built(
     tmp_path: Path, ec2: Ec2Server, shape: Shape

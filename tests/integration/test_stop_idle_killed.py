@@ -62,6 +62,11 @@ MOMENTS = {
 }
 
 
+@pytest.mark.fault(
+    "stop-idle is killed (kill -9) {id}",
+    "the next run leaves it while it may be alive, then goes on; the machine stops and its "
+    "name is unpaused",
+)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_the_next_run_goes_on_where_one_was_killed(
     farm: Farm, master: RestServer, moment: str
@@ -78,6 +83,9 @@ def test_the_next_run_goes_on_where_one_was_killed(
     assert not is_paused(farm, FIRST)
 
 
+@pytest.mark.fault(
+    "stop-idle was killed {moment}, and its step has expired", "the machine is unpaused and lives"
+)
 @pytest.mark.parametrize("moment", ["after the pause", "before the call"])
 def test_what_was_killed_and_expired_is_taken_back(
     farm: Farm, master: RestServer, moment: str
@@ -92,6 +100,9 @@ def test_what_was_killed_and_expired_is_taken_back(
     assert (farm.names(), is_paused(farm, FIRST)) == (names, False)
 
 
+@pytest.mark.fault(
+    "a paused machine was loaned while no run looked", "it is unpaused and left alone"
+)
 def test_a_machine_that_was_loaned_while_no_run_looked_is_let_go(
     farm: Farm, master: RestServer
 ) -> None:
@@ -104,6 +115,10 @@ def test_a_machine_that_was_loaned_while_no_run_looked_is_let_go(
     assert not is_paused(farm, FIRST)
 
 
+@pytest.mark.fault(
+    "the farm database came back from a backup, and a machine is paused that no row knows",
+    "it is unpaused and lives",
+)
 def test_a_machine_that_we_paused_and_no_row_knows_of_is_unpaused(
     farm: Farm, master: RestServer
 ) -> None:
@@ -116,6 +131,10 @@ def test_a_machine_that_we_paused_and_no_row_knows_of_is_unpaused(
     assert (farm.names(), is_paused(farm, FIRST)) == ([FIRST], False)
 
 
+@pytest.mark.fault(
+    "the scheduler database goes away between pause and terminate",
+    "exit 4; the next run stops the machine at once",
+)
 def test_a_database_that_goes_away_in_the_middle_costs_no_lease(
     farm: Farm, master: RestServer
 ) -> None:

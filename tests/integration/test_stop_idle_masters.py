@@ -26,6 +26,10 @@ pytestmark = pytest.mark.integration
 FIRST, SECOND, THIRD = (f"bld-linux64-{number:03d}" for number in (1, 2, 3))
 
 
+@pytest.mark.fault(
+    "the master's REST refuses the pause: {id}",
+    "the machine stays; the reason says what the master answered; exit 3",
+)
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
@@ -43,6 +47,7 @@ def test_a_master_that_refuses_keeps_its_workers(farm: Farm, answer: Answer, why
     assert states(farm.database) == ["closed"]
 
 
+@pytest.mark.fault("the master's REST is down", "the machine stays; no connection; exit 3")
 def test_a_master_that_is_down_keeps_its_workers(farm: Farm, master: RestServer) -> None:
     add_idle_machine(farm, FIRST)
     master.server_close()
@@ -51,6 +56,10 @@ def test_a_master_that_is_down_keeps_its_workers(farm: Farm, master: RestServer)
     assert "no connection" in done.err
 
 
+@pytest.mark.fault(
+    "the master takes the pause and does nothing",
+    "nothing is terminated; when the step has expired the name is unpaused",
+)
 @pytest.mark.soak  # ten seconds go by until it is given up
 def test_a_master_that_takes_the_call_and_does_nothing_stops_nothing(farm: Farm) -> None:
     add_idle_machine(farm, FIRST)
@@ -104,6 +113,10 @@ def test_a_worker_on_two_masters_is_paused_on_both(farm: Farm, master: RestServe
         assert len(master.calls) == len(second.calls) == 1
 
 
+@pytest.mark.fault(
+    "one of a worker's two masters refuses the pause",
+    "the machine stays and is unpaused on the other",
+)
 def test_a_worker_that_one_of_its_two_masters_won_t_pause_stays_and_is_unpaused(
     farm: Farm, master: RestServer
 ) -> None:
@@ -123,6 +136,7 @@ def test_a_worker_that_one_of_its_two_masters_won_t_pause_stays_and_is_unpaused(
     assert [method for _, method in master.calls] == ["pause", "unpause"]
 
 
+@pytest.mark.fault("the master that paused a name is gone for good", "another master unpauses it")
 def test_a_name_whose_master_is_gone_for_good_is_unpaused_by_another(
     farm: Farm, master: RestServer
 ) -> None:

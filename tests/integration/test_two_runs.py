@@ -66,6 +66,10 @@ def go_on(process: Command) -> int:
     return finish(process)
 
 
+@pytest.mark.fault(
+    "another host planned while this run looked",
+    "exit 75; it launches nothing, the demand is launched once",
+)
 def test_a_run_that_finds_another_plan_launches_nothing(farm: Farm, shared: sa.Engine) -> None:
     farm.add_pending(BUILD, 2)
     first = start_and_stop(farm, FARMHAND_STATE=state_of(farm, "one"))
@@ -76,6 +80,11 @@ def test_a_run_that_finds_another_plan_launches_nothing(farm: Farm, shared: sa.E
     assert len(read(shared, launches)) == 2
 
 
+@pytest.mark.fault(
+    "a run is stopped (SIGSTOP) in the middle of launching while another host plans",
+    "it does not retry what the other may have planned; the demand is met once, by the next "
+    "run at the latest",
+)
 def test_a_run_leaves_what_it_did_not_get_to_one_that_planned_meanwhile(
     farm: Farm, request: pytest.FixtureRequest
 ) -> None:
@@ -95,6 +104,10 @@ def test_a_run_leaves_what_it_did_not_get_to_one_that_planned_meanwhile(
         assert farm.names() == numbered(3)
 
 
+@pytest.mark.fault(
+    "watch-pending on two hosts at once, on one database",
+    "each exits 0 or 75; the demand is launched exactly",
+)
 @pytest.mark.parametrize(
     "rounds", [2, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
@@ -111,6 +124,10 @@ def test_two_hosts_at_once_launch_the_demand_exactly(
     assert known(shared) == live(farm.ec2)
 
 
+@pytest.mark.fault(
+    "a host is killed (kill -9) in the middle of launching",
+    "another host launches what was not called, a minute later; nothing twice",
+)
 def test_what_a_killed_host_had_not_called_another_launches_a_minute_later(
     farm: Farm, shared: sa.Engine
 ) -> None:
@@ -134,6 +151,10 @@ def test_a_run_renews_what_waits_for_its_turn(farm: Farm) -> None:
     assert max(planned) - min(planned) >= timedelta(seconds=RENEW_S)
 
 
+@pytest.mark.fault(
+    "watch-pending runs twice at once on one host",
+    "the second exits 75: another run holds the lock",
+)
 def test_a_second_run_on_the_same_host_does_nothing(farm: Farm) -> None:
     farm.add_pending(BUILD, 2)
     first = start_and_stop(farm)
@@ -152,12 +173,16 @@ def test_a_dry_run_needs_no_lock(farm: Farm) -> None:
     assert second.code == 0
 
 
+@pytest.mark.fault("the run that held the lock was killed (kill -9)", "the next run works at once")
 def test_a_lock_ends_with_the_run_that_was_killed(farm: Farm) -> None:
     farm.add_pending()
     kill(start_slowly(farm))
     assert farm.run().code == 0
 
 
+@pytest.mark.fault(
+    "SIGTERM while watch-pending looks", "exit 143, also in the run's record; nothing is launched"
+)
 def test_sigterm_ends_a_run_and_its_row_says_so(farm: Farm) -> None:
     farm.add_pending()
     process = start_slowly(farm)
@@ -169,6 +194,10 @@ def test_sigterm_ends_a_run_and_its_row_says_so(farm: Farm) -> None:
     assert farm.names() == []
 
 
+@pytest.mark.fault(
+    "SIGTERM during a launch call",
+    "exit 143; its launch stays open, so that the next run launches nothing twice",
+)
 def test_sigterm_during_a_call_keeps_its_launch_open(farm: Farm) -> None:
     farm.add_pending(BUILD, 7)
     farm.ec2.add_fault(action="RunInstances", hold_s=1)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from farmhand import __version__
 from tests.ec2_control import Ec2Server
 from tests.farm import BUILD, TRY, Farm
 
@@ -87,6 +88,9 @@ def checked(_ec2_process: Ec2Server, tmp_path_factory: pytest.TempPathFactory) -
     return done.code, done.json
 
 
+@pytest.mark.fault(
+    "check finds an error: {code}, {message}", "exit 2; the finding says where and what"
+)
 @pytest.mark.parametrize(
     ("code", "where", "message"),
     [
@@ -145,6 +149,10 @@ def test_check_tries_the_rules_on_given_builders_too_and_says_it_in_words(farm: 
     assert total == "0 errors, 1 warning"
 
 
+@pytest.mark.fault(
+    "the buildermap has an unknown type and a pattern that does not compile",
+    "check names both by line; exit 2",
+)
 def test_check_names_unknown_types_and_bad_patterns_by_line_in_one_go(farm: Farm) -> None:
     farm.watch["buildermap"] = {"(Linux": "bld-linux64", "OS X": "bld-linxu64"}
     done = farm.run("check", "--json")
@@ -156,6 +164,7 @@ def test_check_names_unknown_types_and_bad_patterns_by_line_in_one_go(farm: Farm
     assert 'did you mean "bld-linux64"?' in lines[1]
 
 
+@pytest.mark.fault("check, and neither AWS nor the scheduler database answers", "exit 4")
 def test_check_ends_in_4_where_aws_and_the_scheduler_database_are_away(farm: Farm) -> None:
     (farm.directory / "scheduler.sqlite").unlink()
     farm.ec2.add_fault(action="*", code="AuthFailure", status=401)
@@ -165,6 +174,7 @@ def test_check_ends_in_4_where_aws_and_the_scheduler_database_are_away(farm: Far
     assert findings_of(done.json) == {"errors": away, "warnings": []}
 
 
+@pytest.mark.fault("check, and one region does not answer", "the region is named")
 def test_check_names_a_region_that_does_not_answer(farm: Farm) -> None:
     farm.ec2.add_fault(action="*", region=WEST, code="AuthFailure", status=401)
     done = farm.run("check", "--json")
@@ -204,6 +214,9 @@ def test_the_database_is_made_by_upgrade_and_shown_by_current(farm: Farm) -> Non
     assert after == {"database": where, "revision": newest, "newest": newest}
 
 
+@pytest.mark.fault(
+    "a database that is named in the configuration has no tables", "exit 2, with the command to run"
+)
 def test_a_named_database_without_tables_ends_in_2_and_says_what_to_run(farm: Farm) -> None:
     farm.settings["database"] = f"sqlite:///{farm.directory}/named.db"
     done = farm.run()
@@ -211,6 +224,7 @@ def test_a_named_database_without_tables_ends_in_2_and_says_what_to_run(farm: Fa
     assert "run `farmhand db upgrade`" in done.err
 
 
+@pytest.mark.fault("a run on another farm's database", "exit 2")
 def test_another_farm_s_database_ends_in_2(farm: Farm) -> None:
     assert farm.run().code == 0
     farm.settings["farm"] = "staging"
@@ -232,6 +246,7 @@ def test_the_configuration_is_shown_with_defaults_and_without_secrets(farm: Farm
     assert shown["watch_pending"]["min_pending_age_s"] == 10.0
 
 
+@pytest.mark.fault("farmhand config check, and there are mistakes", "each is named by line; exit 2")
 def test_config_check_names_each_mistake_by_line_and_ends_in_2(farm: Farm) -> None:
     farm.watch["max_launches_per_run"] = -1
     farm.watch["region_prioritys"] = {}
@@ -242,18 +257,34 @@ def test_config_check_names_each_mistake_by_line_and_ends_in_2(farm: Farm) -> No
     assert "max_launches_per_run" in done.err
 
 
+def test_config_check_looks_at_what_cron_starts(farm: Farm) -> None:
+    crontab = farm.directory / "crontab"
+    crontab.write_text("* * * * * root watch-pending --quite\n")
+    farm.watch["max_launches_per_run"] = -1
+    done = farm.run("config", "check", str(crontab), "--json", program="farmhand")
+    assert (done.code, done.json["path"], done.json["files"]) == (2, None, [str(crontab)])
+    codes = [(each["code"], each["where"]) for each in done.json["errors"]]
+    assert ("usage", f"{crontab}:1") in codes
+    assert codes[0][0] == "config"
+    assert codes[0][1].startswith(str(farm.config_path))
+
+
 def test_status_shows_the_last_run_and_the_last_success(farm: Farm) -> None:
     farm.run()
     Path(farm.directory / "scheduler.sqlite").unlink()
     farm.run()
     started = [str(row["started_at"]) for row in farm.rows("SELECT * FROM runs ORDER BY id")]
     done = farm.run("status", "--json", program="farmhand")
-    [command] = done.json["commands"]
+    command, never = done.json["commands"]
     assert (done.json["farm"], command["command"], command["exit_code"]) == (
         "test",
         "watch-pending run",
         4,
     )
+    assert (command["overdue"], never["command"]) == (False, "watch-pending stop-idle")
+    assert (never["last_success"], never["every_s"], never["overdue"]) == (None, 300, True)
+    assert (done.json["fits"], done.json["revision"]) == (True, done.json["newest"])
+    assert [host["release"] for host in done.json["hosts"]] == [__version__]
     shown = [command[key].replace("T", " ").rstrip("Z") for key in ("last_success", "last_run")]
     assert shown == started
     assert command["success_age_s"] >= 0

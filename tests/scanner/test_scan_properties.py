@@ -19,7 +19,7 @@ from scanner.models import (
     QueueStatus,
     StopReason,
 )
-from scanner.wire import DaemonState, Dialect, Status
+from scanner.transport.wire import DaemonState, Dialect, Status
 from tests.scanner_rows import (
     LIMITS,
     NOW,

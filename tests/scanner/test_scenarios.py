@@ -80,7 +80,7 @@ def test_every_scenario_has_a_test_or_a_reason_why_not() -> None:
 @pytest.fixture(scope="module")
 def names() -> set[str]:
     """All tests of the scanner, by name."""
-    paths = [*(TESTS / "scanner").glob("*.py"), *(TESTS / "integration").glob("test_scan*.py")]
+    paths = [*(TESTS / "scanner").rglob("*.py"), *(TESTS / "integration").glob("test_scan*.py")]
     return {name for path in paths for name in re.findall(r"def (test_\w+)", path.read_text())}
 
 

@@ -1,0 +1,1 @@
+"""One life of this machine's Buildbot worker: `runner worker`."""

@@ -1,0 +1,1 @@
+"""Calls to build daemons, and what they answer: HTTP, XML-RPC, both dialects."""

@@ -1,0 +1,64 @@
+"""What has happened in the manual's world before a page, or a section of one, is read."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.manual_world import World
+
+Scene = Callable[[World], None]
+NOT_HERE = {"graphite_host", "graphite_hosts", "syslog_address", "getcert_server"}
+
+
+def on_a_machine(world: World) -> None:
+    """The reader is on a worker's machine."""
+    world.do("export FARMHAND_HOST=bld-linux64-007")
+
+
+def fill_in_originals(world: World, folder: Path | None = None) -> None:
+    """Say in the original's files where networks and database are here."""
+    folder = folder or world.clone / "configs/originals"
+    for path in folder.iterdir():
+        if path.suffix == ".user-data":
+            continue
+        document = json.loads(path.read_text())
+        for region, subnets in world.farm.subnets.items():
+            if region in document and "subnet_ids" in document[region]:
+                document[region]["subnet_ids"] = subnets
+                for key in ("device_map", "instance_profile_name"):
+                    del document[region][key]
+                document[region]["ami"] = world.farm.amis[region, "bld-linux64"]
+        if "db" in document:
+            document["db"] = world.farm.settings["watch_pending"]["scheduler_db"]
+        path.write_text(json.dumps({k: v for k, v in document.items() if k not in NOT_HERE}))
+
+
+def as_the_original(world: World) -> None:
+    """The reader stands where the original stood, beside its configuration and its secrets."""
+    configs = world.clone.parent / "configs"
+    shutil.copytree(world.clone / "configs/originals", configs)
+    fill_in_originals(world, configs)
+    secrets = world.clone / "secrets"
+    secrets.mkdir()
+    shutil.move(configs / "aws-secrets.json.example", secrets / "aws-secrets.json")
+    (secrets / "aws-secrets.json").chmod(0o600)
+    path = configs / "watch_pending.cfg"
+    path.write_text(path.read_text().replace("try-linxu64", "bld-linux64"))
+
+
+def beside_tasks(world: World) -> None:
+    """The reader is where the original's runner is started; what it does here harms nobody."""
+    world.do("cp configs/runner.cfg . && mkdir tasks.d && touch tasks.d/1-look tasks.d/halt.sh")
+    world.do("chmod +x tasks.d/*")
+
+
+# Page, or page#section → what makes it so. Where there is none, it is as `running_world` has it.
+SCENES: Mapping[str, Scene] = {
+    "docs/runslave.md": on_a_machine,
+    "docs/commands.md#runslave": on_a_machine,
+    "docs/commands.md#watch-pending-run": as_the_original,
+    "docs/commands.md#runner-run": beside_tasks,
+    "docs/runner.md#how-is-it-configured": beside_tasks,
+    "docs/operations.md#how-do-i-try-the-originals-files": fill_in_originals,
+}
