@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 # One more than the cores of a small machine: tests wait for what they have started.
 JOBS ?= 3
+# These don't, and each process collects them all.
+UNIT_JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -rs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Some images set it; each of the many processes would then compile all that it imports.
@@ -26,7 +28,7 @@ check: lint ## every test that can run with what is here; says what it left out
 	$(PYTEST) -n $(JOBS) --dist loadgroup
 
 unit: $(VENV)/installed ## the tests that need nothing but Python, in seconds
-	$(PYTEST) -m "not integration" -n $(JOBS) --dist loadgroup
+	$(PYTEST) -m "not integration" -n $(UNIT_JOBS) --dist loadgroup
 
 integration: $(VENV)/installed ## the tests that start real services
 	$(PYTEST) -m integration -n $(JOBS) --dist loadgroup

@@ -15,10 +15,12 @@ _recorded: dict[str, list[tuple[str, Any]]] = {}
 
 
 def make_tables(engine: sa.Engine) -> sa.Engine:
-    """Do to an empty database what `farmhand db upgrade` does."""
+    """Do to an empty database what `farmhand db upgrade` does; an SQLite file may be there."""
     dialect = engine.dialect.name
     if dialect == "sqlite":
-        copy_database(Path(str(engine.url.database)))
+        path = Path(str(engine.url.database))
+        if not path.exists():
+            copy_database(path)
     elif dialect not in _recorded:
         _recorded[dialect] = _upgrade_and_record(engine)
     else:

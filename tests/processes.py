@@ -27,6 +27,7 @@ PRELOADED = (
     "farmhand.admin",
     "farmhand.boundary",
     "jinja2",
+    "prometheus_client",
     "psycopg",
     "pydantic.dataclasses",
     "pymysql",

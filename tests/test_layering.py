@@ -57,7 +57,7 @@ def imports_of(path: Path) -> frozenset[str]:
     typing_only = {
         id(node)
         for block in ast.walk(parse(path))
-        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
         for node in ast.walk(block)
     }
     found: set[str] = set()

@@ -26,8 +26,17 @@ def _share_loader(search_path_string: str | None = None) -> Loader:
     return LOADER
 
 
+_load_model = ClientCreator._load_service_model  # type: ignore[attr-defined]
 _make_class = ClientCreator._create_client_class  # type: ignore[attr-defined]
+_models: dict[str, Any] = {}
 _classes: dict[str, type] = {}
+
+
+def _share_model(creator: ClientCreator, service_name: str, api_version: None = None) -> Any:
+    """Keep what a service can do, and what was made of it when it was first asked."""
+    if service_name not in _models:
+        _models[service_name] = _load_model(creator, service_name, api_version)
+    return _models[service_name]
 
 
 def _share_class(creator: ClientCreator, service_name: str, service_model: Any) -> type:
@@ -37,8 +46,9 @@ def _share_class(creator: ClientCreator, service_name: str, service_model: Any) 
     return _classes[service_name]
 
 
-botocore.session.create_loader = _share_loader
+ClientCreator._load_service_model = _share_model  # type: ignore[attr-defined]
 ClientCreator._create_client_class = _share_class  # type: ignore[attr-defined]
+botocore.session.create_loader = _share_loader
 _SESSION = boto3.session.Session("unused", "unused", region_name="us-east-1")
 _SESSION.client("ec2")
 _SESSION.client("s3")

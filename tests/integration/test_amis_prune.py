@@ -225,7 +225,6 @@ def test_launch_templates_that_cannot_be_read_cost_a_warning(farm: Farm) -> None
 @pytest.mark.fault("amis prune runs twice at once", "the second exits 75")
 def test_one_run_at_a_time(farm: Farm) -> None:
     lock = farm.directory / "state/watch-pending-amis-prune.lock"
-    lock.parent.mkdir()
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert prune(farm).code == 75

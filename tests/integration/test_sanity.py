@@ -144,6 +144,7 @@ def test_an_orphan_is_one_only_when_an_earlier_run_saw_it(farm: Farm) -> None:
 
 
 def test_a_dry_run_remembers_nothing_and_leaves_nothing_behind(farm: Farm) -> None:
+    farm.forget_database()
     add_orphan(farm)
     metrics = farm.directory / "sanity.prom"
     for _ in range(2):

@@ -120,6 +120,7 @@ def test_when_a_machine_went_is_the_first_time_that_it_was_seen_gone(farm: Farm)
 
 
 def test_it_writes_nothing(farm: Farm) -> None:
+    farm.forget_database()
     assert farm.run("status").code == 0
     assert not (farm.directory / "state").exists()
     make_busy(farm)

@@ -25,6 +25,7 @@ FIRST, SECOND = (f"bld-linux64-{number:03d}" for number in (1, 2))
 
 
 def test_a_dry_run_writes_nothing(farm: Farm, master: RestServer) -> None:
+    farm.forget_database()
     add_idle_machine(farm, FIRST)
     metrics = farm.directory / "stop.prom"
     done = stop_idle(farm, "--dry-run", "--metrics-textfile", str(metrics))

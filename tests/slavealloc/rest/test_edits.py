@@ -1,6 +1,7 @@
 """Edits: compared, checked, audited, all or none, and never over somebody else's."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,17 +23,39 @@ from tests.allocators import add_masters, add_workers
 AUTHOR = Author(caller=Caller(name="alice"), why="bug 1")
 
 
-@pytest.fixture
-def engine() -> Iterator[sa.Engine]:
-    """Masters bm1 and bm2, workers w1 to w3, in memory."""
+def open_memory() -> sa.Engine:
     options = {"check_same_thread": False}
-    engine = sa.create_engine("sqlite://", poolclass=StaticPool, connect_args=options)
+    return sa.create_engine("sqlite://", poolclass=StaticPool, connect_args=options)
+
+
+def sqlite_of(connection: sa.Connection) -> sqlite3.Connection:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw
+
+
+@pytest.fixture(scope="module")
+def small_farm() -> bytes:
+    """Masters bm1 and bm2, workers w1 to w3, as a file would have them."""
+    engine = open_memory()
     metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(farm.places.insert().values(id=1, generation=0, edits=0))
         connection.execute(farm.tac_templates.insert().values(name="buildslave"))
     add_masters(engine, 2)
     add_workers(engine, ["w1", "w2", "w3"])
+    with engine.connect() as connection:
+        made = sqlite_of(connection).serialize()
+    engine.dispose()
+    return made
+
+
+@pytest.fixture
+def engine(small_farm: bytes) -> Iterator[sa.Engine]:
+    """The small farm in memory."""
+    engine = open_memory()
+    with engine.connect() as connection:
+        sqlite_of(connection).deserialize(small_farm)
     yield engine
     engine.dispose()
 
