@@ -354,7 +354,7 @@ def test_nothing_else_is_passed_on(instance: str) -> None:
 @pytest.mark.parametrize(
     ("directive", "value"),
     [
-        ("client_max_body_size", "128k"),
+        ("client_max_body_size", "512k"),
         ("client_header_timeout", "10s"),
         ("client_body_timeout", "10s"),
     ],
