@@ -1,4 +1,4 @@
-"""How ages, notes, locks and states are put into words."""
+"""How notes, locks and states are put into words."""
 
 import pytest
 
