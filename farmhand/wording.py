@@ -1,7 +1,16 @@
-"""Words that errors of several packages share, light enough for machines; pure."""
+"""Words that several packages share, light enough for machines; pure."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from difflib import get_close_matches
+
+JUST_NOW = timedelta(seconds=5)
+STEPS = (
+    ("d", timedelta(days=1)),
+    ("h", timedelta(hours=1)),
+    ("min", timedelta(minutes=1)),
+    ("s", timedelta(seconds=1)),
+)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -39,3 +48,20 @@ def format_span(seconds: float | None) -> str:
         if seconds < most:
             return f"{max(0, int(seconds)) // size} {unit}"
     return f"{int(seconds) // 86400} d"
+
+
+def format_ago(then: datetime | None, now: datetime) -> str:
+    """Say how long ago that was.
+
+    >>> noon = datetime(2026, 11, 21, 12)
+    >>> [format_ago(noon - timedelta(minutes=each), noon) for each in (0, 59, 125, 4320)]
+    ['just now', '59 min ago', '2 h ago', '3 d ago']
+    >>> format_ago(None, noon)
+    'never'
+    """
+    if then is None:
+        return "never"
+    passed = now - then
+    if passed < JUST_NOW:  # or in the future, by the clock of this host
+        return "just now"
+    return next(f"{passed // step} {unit} ago" for unit, step in STEPS if passed >= step)

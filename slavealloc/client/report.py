@@ -7,10 +7,10 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
+from farmhand.wording import format_ago
+
 NOTES_SHOWN = 60
 NEAR_SHOWN = 3
-JUST_NOW_S = 5
-UNITS = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 WORKERS_HEAD = ("worker", "state", "pool", "master", "locked to", "last asked", "notes")
 MASTERS_HEAD = ("master", "address", "pool", "state", "live workers", "notes")
 HISTORY_HEAD = ("at", "what", "why", "by")
@@ -46,7 +46,7 @@ def tabulate_workers(rows: Iterable[Row], now: datetime) -> list[Sequence[object
             row["pool"] or "none",
             row["current_master"] or "none",
             row["locked_master"] or "",
-            format_age(row["last_seen_at"], now),
+            format_ago(_parse_time(row["last_seen_at"]), now),
             shorten(row["notes"]),
         )
         for row in rows
@@ -121,20 +121,8 @@ def format_place(name: str, master: Row | None) -> str:
     return f"{name} → {master['nickname']} ({format_address(master)})"
 
 
-def format_age(at: str | None, now: datetime) -> str:
-    """Say in words how long ago the API's time `at` was.
-
-    >>> format_age("2026-01-02T03:04:05Z", datetime.fromisoformat("2026-01-02T05:34:05Z"))
-    '2 h ago'
-    """
-    if at is None:
-        return "never"
-    seconds = int((now - datetime.fromisoformat(at)).total_seconds())
-    if seconds < JUST_NOW_S:  # or in the future, by the clock of this host
-        return "just now"
-    size, unit = next((size, unit) for size, unit in UNITS if seconds >= size)
-    count = seconds // size
-    return f"{count} {'day' if (count, unit) == (1, 'days') else unit} ago"
+def _parse_time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None
 
 
 def shorten(notes: str | None) -> str:

@@ -18,13 +18,13 @@ from starlette.responses import HTMLResponse, Response
 from farmhand import __version__
 from farmhand.conflicts import retried
 from farmhand.output import format_time
+from farmhand.wording import format_ago
 from slavealloc.doors.gate import find_caller
 from slavealloc.places import Places
 from slavealloc.ui.assets import Assets, read_assets
 from slavealloc.ui.words import (
     Piece,
     choose_colour,
-    format_ago,
     format_number,
     link_bugs,
     shorten,

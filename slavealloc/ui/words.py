@@ -1,21 +1,14 @@
-"""How the pages word a time, a number and a note; pure."""
+"""How the pages word a farm, a number and a note; pure."""
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from urllib.parse import quote
 
 COLOURS = ("blue", "amber", "green", "violet", "teal", "pink", "red", "slate")
 # What farms are often called; other names spread over the other colours.
 USUAL_COLOURS = {"prod": "blue", "stag": "amber", "test": "green", "dev": "green"}
-STEPS = (
-    ("d", timedelta(days=1)),
-    ("h", timedelta(hours=1)),
-    ("min", timedelta(minutes=1)),
-    ("s", timedelta(seconds=1)),
-)
 GROUP = re.compile(r"\\(\d)")
 
 
@@ -38,24 +31,6 @@ def choose_colour(farm: str) -> str:
             return colour
     others = [colour for colour in COLOURS if colour not in USUAL_COLOURS.values()]
     return others[hashlib.sha256(farm.encode()).digest()[0] % len(others)]
-
-
-def format_ago(then: datetime | None, now: datetime) -> str:
-    """Word how long ago that was.
-
-    >>> noon = datetime(2026, 11, 21, 12)
-    >>> [format_ago(noon - timedelta(minutes=each), noon) for each in (0, 59, 125, 4320)]
-    ['just now', '59 min ago', '2 h ago', '3 d ago']
-    >>> format_ago(None, noon)
-    'never'
-    """
-    if then is None:
-        return "never"
-    passed = now - then
-    for unit, step in STEPS:
-        if passed >= step:
-            return f"{passed // step} {unit} ago"
-    return "just now"  # or in the future, by the clock of this host
 
 
 def format_number(number: int) -> str:

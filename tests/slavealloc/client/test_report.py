@@ -1,12 +1,9 @@
-"""How ages, notes, locks and states are put into words."""
-
-from datetime import datetime
+"""How notes, locks and states are put into words."""
 
 import pytest
 
 from slavealloc.client.report import (
     find_obstacles,
-    format_age,
     format_enabled,
     format_lock,
     format_notes,
@@ -14,26 +11,6 @@ from slavealloc.client.report import (
     shorten,
     tabulate_history,
 )
-
-NOW = datetime.fromisoformat("2026-03-04T12:00:00Z")
-
-
-@pytest.mark.parametrize(
-    ("at", "said"),
-    [
-        (None, "never"),
-        ("2026-03-04T12:00:07Z", "just now"),
-        ("2026-03-04T11:59:56.5Z", "just now"),
-        ("2026-03-04T11:59:18Z", "42 s ago"),
-        ("2026-03-04T11:57:00.000001Z", "2 min ago"),
-        ("2026-03-04T11:00:01Z", "59 min ago"),
-        ("2026-03-04T11:00:00Z", "1 h ago"),
-        ("2026-03-03T12:00:00Z", "1 day ago"),
-        ("2025-03-04T12:00:00Z", "365 days ago"),
-    ],
-)
-def test_an_age_is_said_in_its_largest_whole_unit(at: str | None, said: str) -> None:
-    assert format_age(at, NOW) == said
 
 
 @pytest.mark.parametrize(
