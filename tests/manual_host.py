@@ -155,6 +155,7 @@ def make_farm(directory: Path, ec2: Ec2Server) -> Farm:
     scheduler = sa.create_engine(url)
     scheduler_schemas.create_shape(scheduler, "C")
     settings["watch_pending"] |= {"scheduler_db": url, "jacuzzis": {}}
+    settings["watch_pending"]["usd_per_hour"]["t3.micro"] = 0.0104  # who is idle runs on that
     settings["runner"] |= {
         "sleep_time": 0,
         "retry_jitter": 0,
@@ -173,5 +174,5 @@ def make_farm(directory: Path, ec2: Ec2Server) -> Farm:
     )
     farm.add_pending(BUILD, 5)
     farm.add_pending(TRY, 3)
-    add_idle_machine(farm, "bld-linux64-spot-001")
+    add_idle_machine(farm, "bld-linux64-spot-001", tags={"moz-type": "bld-linux64"})
     return farm

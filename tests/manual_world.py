@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from tests.daemon_server import running_daemons
 from tests.farm import Farm
 from tests.processes import Finished
@@ -57,6 +59,11 @@ class World:
     def clone(self) -> Path:
         """Where the reader is: in a clone of the repository."""
         return self.directory / "home/buildduty/farmhand"
+
+    @property
+    def database(self) -> sa.Engine:
+        """The farm database."""
+        return sa.create_engine(f"sqlite:///{self.directory}/var/lib/farmhand/farmhand.db")
 
     def here(self, command: str) -> str:
         """Make a line of a page one that runs here."""
