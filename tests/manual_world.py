@@ -7,6 +7,7 @@ What a line needs is started when a page has such a line.
 import functools
 import http.server
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from tests.daemon_server import running_daemons
 from tests.farm import Farm
 from tests.processes import Finished
+from tests.runner_machine import wait_until
 from tests.scan_farm import Daemon
 from tests.services import free_port
 from tests.shell import Shell
@@ -98,7 +100,7 @@ class World:
         """Run slavealloc's server, unless one runs."""
         if not self.serves:
             self.do("slavealloc serve &")
-            self.do(f"until curl -sf http://127.0.0.1:{self.port}/api/health; do :; done")
+            wait_until(lambda: is_open(self.port))
 
     def serve_files(self) -> str:
         """Run the server of files that other hosts have: `var/www/html`; return its URL."""
@@ -113,6 +115,12 @@ class World:
             self.daemons.append(Daemon(arch_tag="i386"))
             self.held.enter_context(running_daemons(self.daemons[-1]))
         return self.daemons[number - 1]
+
+
+def is_open(port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
