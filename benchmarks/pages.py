@@ -10,7 +10,7 @@ import http.server
 import statistics
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from playwright.sync_api import Page
 
+from benchmarks.results import Kind, Part, Row
 from farmhand.tables.farm import masters, pools, workers
 from tests import services
 from tests.browsers import WAIT_MS, running_chromium
@@ -28,7 +29,6 @@ REPEATS = 5
 CHANGED = 1000
 ASKED = "lion-r5-1"  # a thousand workers, whether of 10,000 or more
 TYPED = "tst-linux32-077"
-HEAD = ["measure", "our page", "plain table", "× better"]
 PAINT = """() => new Promise((done) => {
   const told = () => {
     const paint = performance.getEntriesByName("first-contentful-paint")[0];
@@ -162,13 +162,13 @@ def measure_puts(page: Page, site: PagesOfFarm) -> float:
     return float(page.evaluate(PUTS, [ids[:CHANGED], True]))
 
 
-def table(count: int = WORKERS) -> list[list[object]]:
+def measure_all(quick: bool) -> list[Row]:
     """Measure all; nothing without Chromium."""
     if "chromium" in services.missing_services():
         return []
     with (
         tempfile.TemporaryDirectory(prefix="farmhand-bench-") as folder,
-        running_pages(Path(folder), count) as site,
+        running_pages(Path(folder), WORKERS // 5 if quick else WORKERS) as site,
         running_chromium() as browser,
         browser.new_context(viewport={"width": 1280, "height": 800}) as context,
     ):
@@ -183,15 +183,27 @@ def table(count: int = WORKERS) -> list[list[object]]:
             ours_typed = measure_keystroke(page, site.url("/ui/workers"), ours=True)
             plain_typed = measure_keystroke(page, plain, ours=False)
         bulk, puts = measure_bulk(page, site), measure_puts(page, site)
-    names = ("first useful paint, ms", "all there, ms", "read over the network, KiB")
-    found = [*zip(names, ours_paint, plain_paint, strict=True)]
-    found.append(("a filter keystroke, ms", ours_typed, plain_typed))
-    found.append((f"{CHANGED:,} changed, ms", bulk, puts))
-    shown: Callable[[float], str] = "{:,.0f}".format
-    return [[name, shown(a), shown(b), f"{b / a:.1f}"] for name, a, b in found]
+    names = ("first useful paint", "all there", "read over the network")
+    units = ("ms", "ms", "KiB")
+    found = [*zip(names, units, ours_paint, plain_paint, strict=True)]
+    found.append(("a filter keystroke", "ms", ours_typed, plain_typed))
+    found.append((f"{CHANGED:,} workers changed", "ms", bulk, puts))
+    return [
+        Row(case=case, method=method, kind=kind, value=value, unit=unit)
+        for case, unit, ours, plain_table in found
+        for method, kind, value in (
+            ("the page of workers", Kind.OURS, ours),
+            ("a plain table", Kind.NAIVE, plain_table),
+        )
+    ]
 
 
-if __name__ == "__main__":
-    from benchmarks.__main__ import print_markdown
-
-    print_markdown(HEAD, table())
+PART = Part(
+    name="pages",
+    title="A list of 10,000 workers in Chromium",
+    about="slavealloc's page beside a ready file with all rows in one HTML table, which asks no "
+    "database; it changes workers with one PUT each, six at a time.",
+    sized_by="workers",
+    about_s=90,
+    measure=measure_all,
+)

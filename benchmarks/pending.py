@@ -1,6 +1,6 @@
 """Pending requests → demand: the original's loop, the bare query, and ours, at a million rows.
 
-`python -m benchmarks.pending METHOD SHAPE URL` measures one method; `table` measures them all.
+`python -m benchmarks.pending METHOD URL NOW` measures one method in a process of its own.
 """
 
 import re
@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.measure import Measured, answer, in_process
+from benchmarks.results import Kind, Part, Row
 from farmhand.db import make_engine, parse_url
 from tests import scheduler_bulk, scheduler_schemas, services
 from watch_pending.buildermap import compile_buildermap, match_builder
@@ -28,7 +29,7 @@ from watch_pending.pending import (
 )
 from watch_pending.source_models import Jacuzzis
 
-ROWS = 1_000_000
+SIZES = (10_000, 100_000, 1_000_000)
 BUILDERS = 1000
 MIN_AGE_S, MAX_AGE_S = 10.0, 86400.0
 REPEATS = {"naive": 1, "bare": 5, "ours": 5}
@@ -113,21 +114,24 @@ def measure(method: str, url: str, now: float) -> None:
         answer(lambda: METHODS[method](connection, moment), REPEATS[method])
 
 
-def table(rows: int = ROWS) -> list[list[object]]:
-    """Measure every method on every database and shape."""
-    lines: list[list[object]] = []
+def measure_all(quick: bool) -> list[Row]:
+    """Measure every method on every database, at each size; of the old schema, at the largest."""
+    found: list[Row] = []
+    most = SIZES[-2] if quick else SIZES[-1]
+    work = [("B", most), *(("C", size) for size in SIZES if size <= most)]
     with tempfile.TemporaryDirectory(prefix="farmhand-bench-") as folder:
-        for shape in ("C", "B"):
-            lines += _compare("SQLite", shape, f"sqlite:///{folder}/{shape}.sqlite", rows)
+        for shape, rows in work:
+            url = f"sqlite:///{folder}/{shape}-{rows}.sqlite"
+            found += _compare("SQLite", shape, url, rows)
         if "mariadb" not in services.missing_services():
             with services.running_mariadb(Path(folder), buffer_pool="1G") as server:
-                for shape in ("C", "B"):
-                    url = server.create_database(f"bench_{shape.lower()}")
-                    lines += _compare("MariaDB", shape, url, rows)
-    return lines
+                for shape, rows in work:
+                    url = server.create_database(f"bench_{shape.lower()}_{rows}")
+                    found += _compare("MariaDB", shape, url, rows)
+    return found
 
 
-def _compare(database: str, shape: Any, url: str, rows: int) -> list[list[object]]:
+def _compare(database: str, shape: Any, url: str, rows: int) -> list[Row]:
     engine = make_engine(parse_url(url, "benchmark"), timeout_s=3600)
     scheduler_schemas.create_shape(engine, shape)
     names = scheduler_bulk.realistic_builder_names(BUILDERS)
@@ -143,18 +147,36 @@ def _compare(database: str, shape: Any, url: str, rows: int) -> list[list[object
     }
     if len({str(sorted(dict(item.answer).items())) for item in found.values()}) != 1:  # type: ignore[call-overload]
         raise SystemExit(f"{database} {shape}: the methods do not agree: {found}")
+    schema = "Buildbot 0.9 and newer" if shape == "C" else "Buildbot 0.8"
     return [
-        [
-            database,
-            "builderid" if shape == "C" else "buildername",
-            method,
-            f"{item.seconds * 1000:.0f}",
-            f"{found['naive'].seconds / item.seconds:.1f}",
-            f"{item.seconds / found['bare'].seconds:.2f}",
-            f"{item.memory_mib:.1f}",
-        ]
+        Row(
+            case=f"{database}, {schema}",
+            size=rows,
+            method=SAID[method],
+            kind=KINDS[method],
+            value=item.seconds * 1000,
+            unit="ms",
+            also={"MiB": item.memory_mib},
+        )
         for method, item in found.items()
     ]
+
+
+KINDS = {"naive": Kind.NAIVE, "bare": Kind.FLOOR, "ours": Kind.OURS}
+SAID = {
+    "naive": "every row fetched, every pattern tried",
+    "bare": "the same queries by the driver alone",
+    "ours": "watch-pending",
+}
+PART = Part(
+    name="pending",
+    title="Pending requests → machines needed",
+    about="What watch-pending reads from Buildbot's database, and what it makes of it, beside the "
+    "original's loop over all rows. 1,000 builders, 55 patterns.",
+    sized_by="pending requests",
+    about_s=150,
+    measure=measure_all,
+)
 
 
 if __name__ == "__main__":

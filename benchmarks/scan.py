@@ -1,6 +1,6 @@
 """Two thousand build daemons polled once: ours, and how quick it could be.
 
-`python -m benchmarks.scan` measures it alone. The daemons are in a process of their own, so is
+The daemons are in a process of their own, so is
 each way to poll them; they take turns, so that a busy moment strikes all alike.
 """
 
@@ -9,40 +9,37 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from benchmarks.results import Goal, Kind, Part, Row
 from benchmarks.scan_peers import DEADLINE_S, METHODS
 
 COUNT = 2000
+FEWER = (20, 200)
 REPEATS = {"ours": 3, "asyncio": 3, "epoll": 3, "twisted": 3, "threads": 1, "sequence": 1}
 NAMES = {
-    "ours": "ours",
-    "asyncio": "ours, on asyncio's own loop",
+    "ours": "scanner",
+    "asyncio": "scanner, on asyncio's own loop",
     "epoll": "non-blocking sockets and epoll: the floor",
     "twisted": "Twisted's xmlrpc.Proxy",
     "threads": "ThreadPool(64) with requests",
     "sequence": "xmlrpc.client, one after the other (extrapolated)",
 }
-HEAD = [
-    "client",
-    "wall s",
-    "99 % of healthy answers s",
-    "÷ floor",
-    "CPU s",
-    "÷ floor",
-    "MiB",
-    "wrong",
-]
-GOALS = [
-    "goal",
-    f"≤ {DEADLINE_S + 0.15}",
-    "",
-    "≤ 3",
-    "≤ Twisted's",
-    "≤ 3",
-    "≤ 60",
-    0,
-]
+KINDS = {
+    "ours": Kind.OURS,
+    "asyncio": Kind.PEER,
+    "epoll": Kind.FLOOR,
+    "twisted": Kind.PEER,
+    "threads": Kind.PEER,
+    "sequence": Kind.NAIVE,
+}
+# What is measured → key, unit, and what ours is to reach with all daemons.
+MEASURES = {
+    "99 % of healthy answers": ("healthy_s", "s", Goal(on="floor", sign="≤", bound=3)),
+    "until the last answer": ("wall_s", "s", Goal(on="value", sign="≤", bound=DEADLINE_S + 0.15)),
+    "processor time": ("cpu_s", "s", Goal(on="floor", sign="≤", bound=3)),
+    "memory": ("peak_mib", "MiB", Goal(on="value", sign="≤", bound=60)),
+}
 
 Run = dict[str, float]
 
@@ -69,40 +66,46 @@ def poll(method: str, count: int) -> Run:
     return found
 
 
-def table(count: int = COUNT, most_repeats: int = 3) -> list[list[object]]:
-    """Measure every method."""
+def measure_all(quick: bool) -> list[Row]:
+    """Measure every method at each size; but for the largest, once, and none in sequence."""
+    sizes = (20,) if quick else (*FEWER, COUNT)
+    return [
+        row for count in sizes for row in _measure(count, most_repeats=3 if count == COUNT else 1)
+    ]
+
+
+def _measure(count: int, most_repeats: int) -> list[Row]:
     runs: dict[str, list[Run]] = {name: [] for name in METHODS}
     with running_daemons(count):
         for turn in range(most_repeats):
             for name, repeats in REPEATS.items():
-                if turn < repeats:
+                if turn < repeats and (name != "sequence" or count == COUNT):
                     runs[name].append(poll(name, count))
     for run in runs["sequence"]:  # asked a part of them
         run |= {key: run[key] * count / run["asked"] for key in ("wall_s", "healthy_s", "cpu_s")}
-    return [*(_line(NAMES[name], runs[name], runs["epoll"]) for name in METHODS), GOALS]
-
-
-def _line(name: str, runs: Sequence[Run], floors: Sequence[Run]) -> list[object]:
-    def median(key: str) -> float:
-        return statistics.median(run[key] for run in runs)
-
-    def ratio(key: str) -> float:
-        pairs = zip(runs, floors, strict=False)
-        return statistics.median(run[key] / floor[key] for run, floor in pairs)
-
     return [
-        name,
-        f"{median('wall_s'):.2f}",
-        f"{median('healthy_s'):.3f}",
-        f"{ratio('healthy_s'):.1f}",
-        f"{median('cpu_s'):.2f}",
-        f"{ratio('cpu_s'):.1f}",
-        f"{median('peak_mib'):.0f}",
-        sum(int(run["wrong"]) for run in runs),
+        Row(
+            case=measure,
+            size=count,
+            method=NAMES[name],
+            kind=KINDS[name],
+            value=statistics.median(run[key] for run in of_method),
+            unit=unit,
+            goals=(goal,) if name == "ours" and count == COUNT else (),
+            also={"wrong": sum(int(run["wrong"]) for run in of_method)},
+        )
+        for measure, (key, unit, goal) in MEASURES.items()
+        for name, of_method in runs.items()
+        if of_method
     ]
 
 
-if __name__ == "__main__":
-    from benchmarks.__main__ import print_markdown
-
-    print_markdown(HEAD, table(int(sys.argv[1]) if len(sys.argv) > 1 else COUNT))
+PART = Part(
+    name="scan",
+    title="Build daemons polled once",
+    about="Of twenty daemons sixteen answer, one answers late, one refuses and two hang. `wrong` "
+    "counts daemons that were taken for what they are not.",
+    sized_by="daemons",
+    about_s=270,
+    measure=measure_all,
+)

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,14 +22,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from benchmarks.results import Kind, Part, Row
 from tests.allocators import environ
 from tests.buildbot_master import BuildbotMaster, running_master
 from tests.ec2_control import Ec2Server, running_ec2_server
 from tests.whole_farm import make_master
-from tests.whole_farm_plan import FarmPlan, seed_prices, write_config
+from tests.whole_farm_plan import FARM, FarmPlan, seed_prices, write_config
 
 COUNT = 10
-REPEATS = 3
+REPEATS = 2
 BUILDER = "Linux x86-64 mozilla-central build"
 TYPE = "bld-linux64"
 OURS = "watch-pending, two regions, cron's lines started at once"
@@ -40,11 +41,6 @@ BUILT_LIMIT_S, GONE_LIMIT_S, COMMAND_LIMIT_S, JOIN_LIMIT_S = 90.0, 60.0, 60.0, 1
 # EC2LatentWorker looks each 5 s whether an instance is gone; so long no call must come.
 QUIET_S, QUIET_LIMIT_S = 6.0, 30.0
 BUILT = sa.text("SELECT COUNT(*) FROM buildrequests WHERE complete=1 AND results=0")
-HEAD = (
-    f"{COUNT} instances, {COUNT} builds of 1 s|n|EC2 calls, request to terminated|÷ ours"
-    "|all built, s|÷ ours|all terminated, s|÷ ours"
-    "|cron and min_pending_age_s would add, mean s: built; terminated|master starts, s"
-).split("|")
 SPOT = {"spot_instance": True, "max_spot_price": 0.2}
 PEERS: Mapping[str, Mapping[str, object]] = {
     "EC2LatentWorker, spot, no price history": SPOT | {"price_multiplier": None},
@@ -152,7 +148,7 @@ def run_ours(folder: Path, ec2: Ec2Server) -> Found:
     """Let cron's two lines do it; both have run before, when there was nothing to do."""
     plan = make_plan(folder)
     write_config(plan, ec2)
-    more = {"FARMHAND_CONFIG": str(folder / "farmhand.yml"), **ec2.env()}
+    more = {"FARMHAND_CONFIG": str(folder / "farmhand.yml"), **ec2.env(key=f"{FARM}.all")}
     cron = partial(run_command, environ(folder, **more), folder)
     ec2.clear_calls()
     began = time.perf_counter()
@@ -167,7 +163,9 @@ def run_ours(folder: Path, ec2: Ec2Server) -> Found:
 def run_peer(options: Mapping[str, object], folder: Path, ec2: Ec2Server) -> Found:
     """Let the master do it, with latent workers that end their machine after each build."""
     workers = make_plan(folder).workers(TYPE)
-    cfg = _PEER_CFG.format(environ=ec2.env(), options=make_options(ec2) | dict(options))
+    cfg = _PEER_CFG.format(
+        environ=ec2.env(key="testing"), options=make_options(ec2) | dict(options)
+    )
     ec2.clear_calls()
     began = time.perf_counter()
     with (
@@ -264,35 +262,52 @@ def take_calls(ec2: Ec2Server) -> Counter[str]:
     return found
 
 
-def table(found: Mapping[str, Sequence[Found]]) -> list[list[object]]:
-    """Make the rows for `HEAD`, medians."""
-    rows: list[list[object]] = []
-    ours = find_medians(found[OURS])
-    for name, runs in found.items():
-        row: list[object] = [name, len(runs)]
-        for mine, our in zip(find_medians(runs), ours, strict=True):
-            row += [f"{mine:.1f}".removesuffix(".0"), f"{mine / our:.1f}"]
-        adds = CRON_ADDS if name == OURS else "0; 0"
-        start_s = statistics.median(run.before.start_s for run in runs)
-        rows.append([*row, adds, f"{start_s:.1f}"])
-    return rows
-
-
-def find_medians(runs: Sequence[Found]) -> list[float]:
-    """Find the medians of calls, seconds until all was built, and until all was gone."""
-    measured = [(run.calls.total(), run.built_s, run.gone_s) for run in runs]
-    return [statistics.median(values) for values in zip(*measured, strict=True)]
-
-
-def actions(found: Mapping[str, Sequence[Found]]) -> tuple[list[str], list[list[object]]]:
-    """Make head and rows of the calls by action: means of the runs."""
+def measure_all(quick: bool) -> list[Row]:
+    """Make the rows: EC2's calls, seconds until all was built, and until all was gone; medians."""
+    found = measure(1 if quick else REPEATS)
     names = sorted({action for runs in found.values() for run in runs for action in run.calls})
-    lines: dict[str, Callable[[Found], float]] = {
-        name: partial(lambda key, run: run.calls[key], name) for name in names
-    }
-    lines["besides: when the master starts"] = lambda run: run.before.start_calls
-    lines["besides: cron's two lines with nothing to do"] = lambda run: run.before.idle_calls
-    rows: list[list[object]] = []
-    for line, count in lines.items():
-        rows.append([line, *(f"{statistics.mean(map(count, each)):g}" for each in found.values())])
-    return ["EC2 calls", *found], rows
+    rows = []
+    for method, runs in found.items():
+        kind = Kind.OURS if method == OURS else Kind.PEER
+        start_s = statistics.median(run.before.start_s for run in runs)
+        timed: dict[str, float | str] = {
+            "cron and min_pending_age_s would add, mean s": CRON_ADDS if kind is Kind.OURS else "0",
+            "master starts, s": start_s,
+        }
+        calls: dict[str, float | str] = {
+            name: statistics.mean(run.calls[name] for run in runs) for name in names
+        }
+        calls["besides: when the master starts"] = runs[0].before.start_calls
+        calls["besides: cron's lines with nothing to do"] = runs[0].before.idle_calls
+        measures: list[tuple[str, str, float, dict[str, float | str]]] = [
+            ("all built", "s", statistics.median(run.built_s for run in runs), timed),
+            ("all terminated", "s", statistics.median(run.gone_s for run in runs), timed),
+            (
+                "request to terminated",
+                "EC2 calls",
+                statistics.median(map(count_calls, runs)),
+                calls,
+            ),
+        ]
+        rows += [
+            Row(case=case, method=method, kind=kind, value=value, unit=unit, also=also)
+            for case, unit, value, also in measures
+        ]
+    return sorted(rows, key=lambda row: CASES.index(row.case))
+
+
+def count_calls(found: Found) -> int:
+    """Count a run's calls."""
+    return found.calls.total()
+
+
+CASES = ("all built", "all terminated", "request to terminated")
+PART = Part(
+    name="whole_farm",
+    title="From ten requests to the last machine terminated",
+    about=f"{COUNT} instances, {COUNT} builds of 1 s, beside Buildbot's own EC2LatentWorker. "
+    "Cron's lines are started at once, and a column says what cron's minutes would add.",
+    sized_by="",
+    about_s=270,
+    measure=measure_all,
+)

@@ -75,15 +75,6 @@ def _find_database(run: Run, secrets: Path | None) -> tuple[URL, bool]:
     return find_farm_db(configured, run.environ)
 
 
-def check_config(run: Run, secrets: Path | None) -> Result:
-    """Validate the whole file, every section and every variable; BadInput has a line a problem."""
-    settings = load_settings(run, secrets, None)
-    sections = sorted(settings.sections)
-    document = {"path": str(settings.path), "farm": settings.farm, "sections": sections}
-    _print(run, document, f"{settings.path}: farm {settings.farm}, {', '.join(sections)}: all good")
-    return Result()
-
-
 def show_config(run: Run, secrets: Path | None) -> Result:
     """Print the whole configuration with defaults filled in; secrets stay hidden."""
     import yaml

@@ -18,6 +18,7 @@ from farmhand import __version__, logs
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, DeadlinePassed, ExitCode, FarmError, LockHeld
 
+STDERR = 2  # the last of the three descriptors that a program has from its caller
 GC_THRESHOLD = 200_000  # objects more than at the last collection
 DEADLINE_GRACE_S = 45  # for what was under way to end before the process is stopped
 
@@ -30,6 +31,7 @@ def execute(
     options: dict[str, Any],
 ) -> int:
     """Run a verb inside the one boundary where errors become an exit code."""
+    _open_standard_streams()
     log = logging.getLogger(command)
     run = Run(
         command=command,
@@ -72,6 +74,16 @@ def execute(
         signal.setitimer(signal.ITIMER_REAL, 0)
         _report_end(run, result, metrics_textfile, log)
     return int(result.exit_code)
+
+
+def _open_standard_streams() -> None:
+    """Open what the caller has closed: else the next file would be stdout to whom we start."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r+", encoding="utf-8", closefd=False))
 
 
 def _name_host(environ: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from farmhand.command import Result, Run, farm_command, plain_group
+from farmhand.completion import SHELLS
 
 main = plain_group("farmhand", help="Look after what the farm's commands share.")
 db = plain_group("db", help="The farm database: its version, and upgrades.", parent=main)
@@ -38,11 +39,24 @@ def current(run: Run, secrets: Path | None) -> Result:
 
 @farm_command(config, "check", command="farmhand config", changes=False)
 @secrets_option
-def check(run: Run, secrets: Path | None) -> Result:
-    """Validate the whole file; `watch-pending check` looks further, at EC2 and the databases."""
-    from farmhand.admin import check_config
+@click.option("--deployment", is_flag=True, help="And what cron and systemd start on this host.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]…")
+def check(run: Run, secrets: Path | None, deployment: bool, files: tuple[Path, ...]) -> Result:
+    """Validate farmhand.yml as a whole, and FILEs: crontabs, units, templates, CSV, tasks.
 
-    return check_config(run, secrets)
+    Of what a crontab or unit starts: is the program there, are its options right, may its user
+    read the configuration and write logs, metrics and state, and does the configuration load in
+    its environment? `watch-pending check` looks further, at EC2 and the databases.
+
+    \b
+    Examples:
+      farmhand config check -k /etc/farmhand/secrets.yml
+      farmhand config check --deployment
+      farmhand config check cron/crontab configs/workers.csv configs/tasks.d
+    """
+    from farmhand.checking import check_config
+
+    return check_config(run, secrets, files, deployment=deployment)
 
 
 @farm_command(config, "show", command="farmhand config", changes=False)
@@ -82,6 +96,23 @@ def status(run: Run, secrets: Path | None) -> Result:
     from farmhand.status import show_status
 
     return show_status(run, secrets)
+
+
+@farm_command(main, "completion", command="farmhand", changes=False)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(run: Run, shell: str) -> Result:
+    """Print what a shell reads to complete all six commands: verbs, options, names, files.
+
+    \b
+    Examples:
+      eval "$(farmhand completion bash)"          # in ~/.bashrc
+      eval "$(farmhand completion zsh)"           # in ~/.zshrc, after compinit
+      farmhand completion fish | source           # in ~/.config/fish/config.fish
+    """
+    from farmhand.completion import make_script
+
+    click.echo(make_script(shell))
+    return Result()
 
 
 if __name__ == "__main__":

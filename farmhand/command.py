@@ -22,6 +22,8 @@ from farmhand.errors import ExitCode
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from click.shell_completion import CompletionItem
+
     from farmhand.metrics import Sample
 
 
@@ -74,9 +76,24 @@ class VerbGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `run` in front where no verb, and no question about the command itself, stands."""
-        if not args or args[0] not in {*self.commands, "-h", "--help", "--version"}:
+        completing_verb = ctx.resilient_parsing and not args
+        if not completing_verb and args[:1] not in self._first_words():
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def _first_words(self) -> list[list[str]]:
+        return [[word] for word in (*self.commands, "-h", "--help", "--version")]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the first word: a verb, or what stands first after `run`."""
+        run = self.commands["run"]
+        with run.make_context("run", [], parent=ctx, resilient_parsing=True) as own:
+            found = run.shell_complete(own, incomplete)
+            first = next((each for each in run.params if isinstance(each, click.Argument)), None)
+            if first is not None and not incomplete.startswith("-"):
+                found += first.shell_complete(own, incomplete)
+        found += super().shell_complete(ctx, incomplete)
+        return list({each.value or each.type: each for each in found}.values())
 
 
 def verb_group(name: str, help: str) -> VerbGroup:  # noqa: A002 - click's own word
@@ -185,7 +202,13 @@ def _common_options(
         option("--metrics-textfile", type=path, help=metrics),
         *([dry_run] if changes else []),
         *([deadline] if math.isfinite(deadline_s) else []),
-        option("--syslog", metavar="ADDRESS", help="Log to /dev/log, HOST or HOST:PORT too."),
+        option(
+            "--syslog",
+            metavar="[ADDRESS]",
+            is_flag=False,
+            flag_value="/dev/log",
+            help="Log to /dev/log, HOST or HOST:PORT too.",
+        ),
         option("-l", "--logfile", type=path, help="Log there too, rotating."),
         option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
         option("-v", "--verbose", count=True, help="Say more; twice: everything."),

@@ -1,7 +1,7 @@
 """Engines, the database's clock, claims, and the farm database, opened."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql.functions import FunctionElement
@@ -27,7 +27,10 @@ DRIVERS = {
     "mariadb": "mariadb+pymysql",
     "postgresql": "postgresql+psycopg",
 }
+USABLE = {"sqlite", "sqlite+pysqlite", *DRIVERS.values()}
 CONNECT_TIMEOUT_S = 10
+# MariaDB's errors, PostgreSQL's state: this user may not do that to this table or database.
+DENIED = {1044, 1142, 1143, "42501"}
 POOL_RECYCLE_S = 300
 
 
@@ -92,12 +95,16 @@ def parse_url(text: str, what: str) -> URL:
     try:
         url = make_url(text)
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-        url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError, ImportError) as err:
-        raise BadInput(
-            f"{what}: not a database URL farmhand can use (sqlite:///PATH, mysql://…, postgresql://…)"
-        ) from err
+    except (ArgumentError, ValueError) as err:
+        raise _not_usable(what) from err
+    if url.drivername not in USABLE:
+        raise _not_usable(what)
     return url
+
+
+def _not_usable(what: str) -> BadInput:
+    known = "(sqlite:///PATH, mysql://…, postgresql://…)"
+    return BadInput(f"{what}: not a database URL farmhand can use {known}")
 
 
 def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engine:
@@ -134,9 +141,24 @@ def make_engine(url: URL, *, timeout_s: float, read_only: bool = False) -> Engin
         pool_reset_on_return=None,
     )
     spare_round_trips(engine)
+    _check_options(engine)
     if read_only:
         sa.event.listen(engine, "begin", _set_read_only)
     return engine
+
+
+def _check_options(engine: Engine) -> None:
+    """Refuse what the URL asks for and PyMySQL does not know, or can't read, as a CA's file."""
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(
+        dialect: Dialect, _record: object, args: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        try:
+            return dialect.connect(*args, **options)
+        except (TypeError, ValueError, OSError) as err:
+            names = ", ".join(engine.url.query)
+            raise BadInput(f"one of the database URL's options ({names}) can't be: {err}") from err
 
 
 def _set_read_only(connection: Connection) -> None:
@@ -196,6 +218,8 @@ def reaching(what: str, url: URL) -> Iterator[None]:
     except SQLAlchemyError as err:
         cause = err.orig if isinstance(err, DBAPIError) and err.orig is not None else err
         reason = re.sub(r"\s+", " ", str(cause)).strip() or type(cause).__name__
+        if DENIED & {getattr(cause, "sqlstate", None), *cause.args[:1]}:
+            reason += "; see docs/database-grants.md"
         raise Unavailable(f"{what} ({format_url(url)}): {reason}") from err
 
 
@@ -205,7 +229,6 @@ class FarmDb:
 
     engine: Engine
     url: URL
-    embedded: bool
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -229,9 +252,9 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
         metadata.create_all(engine)
         with engine.begin() as connection:
             connection.execute(launches.planner.insert().values(id=1, generation=0))
-        return FarmDb(engine=engine, url=url, embedded=True)
+        return FarmDb(engine=engine, url=url)
     engine = make_engine(url, timeout_s=timeout_s, read_only=reading)
-    database = FarmDb(engine=engine, url=url, embedded=embedded)
+    database = FarmDb(engine=engine, url=url)
     try:
         with reaching("farm database", url):
             if embedded and not reading and (read_revision(engine) or "") < newest_revision():

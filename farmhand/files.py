@@ -1,4 +1,4 @@
-"""Files that are there whole, or as they were before; and those that hold a process id."""
+"""Files that are there whole, or as they were before; that hold secrets, or a process id."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from farmhand.errors import BadInput
 
@@ -37,6 +37,11 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_open_to_others(file: IO[Any]) -> bool:
+    """Whether more people than its owner and group may read a file; where modes mean something."""
+    return os.name != "nt" and bool(os.fstat(file.fileno()).st_mode & 0o007)
 
 
 def read_pid(path: Path) -> int | None:

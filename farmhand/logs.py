@@ -54,6 +54,26 @@ def one_line(text: str) -> str:
     return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+class _SaidOnce(logging.Handler):
+    """A handler that can't write says so once, where the library prints a traceback each time."""
+
+    said = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's
+        """Say it elsewhere, and let the run go on."""
+        if not self.said:
+            self.said = True
+            log.warning("log %s: %s; this run goes on without it", self.name, sys.exc_info()[1])
+
+
+class _LogFile(_SaidOnce, logging.handlers.RotatingFileHandler):
+    """The file of -l."""
+
+
+class _SysLog(_SaidOnce, logging.handlers.SysLogHandler):
+    """Syslog, on this host or another."""
+
+
 def set_up(*, verbosity: int, logfile: Path | None, syslog: str | None) -> None:
     """Send warnings to stderr (INFO from verbosity 1, DEBUG from 2, errors only below 0).
 
@@ -78,7 +98,7 @@ def set_up(*, verbosity: int, logfile: Path | None, syslog: str | None) -> None:
 def add_logfile(path: Path) -> None:
     """Log to a rotating file too; raises BadInput where it can't be opened."""
     try:
-        handler = logging.handlers.RotatingFileHandler(
+        handler = _LogFile(
             path,
             maxBytes=LOGFILE_BYTES,
             backupCount=LOGFILES_KEPT,
@@ -87,6 +107,7 @@ def add_logfile(path: Path) -> None:
         )
     except OSError as err:
         raise BadInput(f"log {path}: {err}") from err
+    handler.name = str(path)
     _add(handler)
 
 
@@ -103,9 +124,11 @@ def _open_syslog(address: str) -> logging.Handler:
     if address.startswith("/") and not Path(address).is_socket():
         raise BadInput(f"log {address}: nothing listens there")
     try:
-        return logging.handlers.SysLogHandler(_syslog_address(address))
+        handler = _SysLog(_syslog_address(address))
     except (OSError, ValueError) as err:
         raise BadInput(f"log {address}: {err}") from err
+    handler.name = address
+    return handler
 
 
 def _add(handler: logging.Handler) -> None:

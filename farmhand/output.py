@@ -3,11 +3,17 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
+from typing import TYPE_CHECKING
 
+from farmhand.errors import FarmError
 from farmhand.logs import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 # Of a table that no terminal bounds: what reads it should find one row on one line.
 WIDEST = 10_000
@@ -41,17 +47,14 @@ def print_lines(lines: Iterable[str]) -> None:
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str = "") -> None:
     """Print a table: framed on a terminal, plain elsewhere; `none` where there are no rows."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDEST
     rows = list(rows)
     if not rows:
         _say(none)
         return
+    console = make_console()
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for index, title in enumerate(head):
         number = all(isinstance(row[index], int) for row in rows)
@@ -63,8 +66,23 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]], none: str
                 for cell in row
             )
         )
+    print_drawn(console, table)
+
+
+def make_console() -> "Console":
+    """Make a console that is as wide as stdout, and as clever; it writes nothing by itself."""
+    from rich.console import Console
+
+    stdout = Console()
+    terminal = stdout.is_terminal
+    width = stdout.width if terminal else WIDEST
+    return Console(file=StringIO(), force_terminal=terminal, width=width, highlight=False)
+
+
+def print_drawn(console: "Console", what: "RenderableType") -> None:
+    """Print what a console draws."""
     with console.capture() as drawn:
-        console.print(table)
+        console.print(what)
     _say(drawn.get().rstrip("\n"))
 
 
@@ -73,14 +91,37 @@ def print_text(text: str) -> None:
     _say(text, end="")
 
 
+def write_bytes(chunks: Iterable[bytes]) -> None:
+    """Write bytes to stdout as they are."""
+    sys.stdout.flush()
+    for chunk in chunks:
+        with _writing():
+            sys.stdout.buffer.write(chunk)
+    with _writing():
+        sys.stdout.buffer.flush()
+
+
 def _say(text: str, end: str = "\n") -> None:
-    """Print at once; who closes the pipe, as `head` does, has read enough: go on.
+    """Print at once.
 
     What stdout's encoding has not, as ASCII has no "→" and UTF-8 no half of a pair, is escaped.
     """
-    try:
+    with _writing():
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         print(text, end=end, flush=True)  # noqa: T201 - stdout is for results
-    except BrokenPipeError:
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Write to stdout; who closes the pipe, as `head` does, has read enough: go on.
+
+    Raises FarmError where it can't be written. What is still buffered goes nowhere: it would fail
+    again when Python ends.
+    """
+    try:
+        yield
+    except OSError as err:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(err, BrokenPipeError):
+            raise FarmError(f"stdout: {err.strerror}; what was to be shown is lost") from err

@@ -1,4 +1,4 @@
-"""All SQL on the records: runs."""
+"""SQL of the runs: a row for each time that a command did something."""
 
 from datetime import datetime
 from typing import Any

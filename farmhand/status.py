@@ -223,7 +223,7 @@ def _print(document: Mapping[str, Any]) -> None:
     ]
     print_lines(["", *busy, *(held or ["no lock is held on this host"]), ""])
     rows = [
-        (each["host"], each["release"], each["last_run"], format_span(each["age_s"]))
+        (each["host"], each["release"], _short(each["last_run"]), format_span(each["age_s"]))
         for each in document["hosts"]
     ]
     if rows:
@@ -232,7 +232,7 @@ def _print(document: Mapping[str, Any]) -> None:
 
 def _row_of_command(item: Mapping[str, Any]) -> list[object]:
     late = item["overdue"]
-    success = item["last_success"] or "never"
+    success = _short(item["last_success"])
     age = format_span(item["success_age_s"])
     code = item["exit_code"]
     return [
@@ -241,6 +241,15 @@ def _row_of_command(item: Mapping[str, Any]) -> list[object]:
         Alarm(success) if late else success,
         Alarm(age) if late else age,
         Alarm("OVERDUE") if late else "",
-        item["last_run"] or "never",
+        _short(item["last_run"]),
         "-" if code is None else str(code),
     ]
+
+
+def _short(time: str | None) -> str:
+    """Leave out what no person reads.
+
+    >>> _short("2026-01-02T03:04:05.678901Z")
+    '2026-01-02 03:04:05Z'
+    """
+    return "never" if time is None else f"{time[:10]} {time[11:19]}Z"

@@ -36,7 +36,11 @@ def check_version(engine: Engine) -> None:
     """Refuse a database that is older than this release, or too new for it."""
     revision, newest = read_revision(engine), newest_revision()
     if revision is None:
-        raise BadInput("the farm database has no tables yet: run `farmhand db upgrade`")
+        unseen = "" if engine.dialect.name == "sqlite" else ", or its user may not see them"
+        raise BadInput(
+            f"the farm database has no tables yet{unseen}: run `farmhand db upgrade`"
+            + (", or see docs/database-grants.md" if unseen else "")
+        )
     if revision < newest:
         raise BadInput(
             f"the farm database is at revision {revision}, farmhand {__version__} needs {newest}: "

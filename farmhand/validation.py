@@ -116,6 +116,7 @@ SecretUrl = Annotated[
 ]
 """An SQLAlchemy URL, by its shape; hidden in repr, read by `get_secret_value()`."""
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
+"""A readable file; a relative path starts at the configuration file's directory."""
 
 Count = Annotated[int, NotBool, Field(ge=0)]
 Positive = Annotated[float, NotBool, Field(gt=0, allow_inf_nan=False)]
@@ -124,7 +125,6 @@ Usd = Positive
 Seconds = Positive
 NonEmpty = Annotated[str, Field(min_length=1)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
-"""A readable file; a relative path starts at the configuration file's directory."""
 
 
 # Tree → dataclasses

@@ -1,6 +1,5 @@
 """File → Tree: plain data with the line of every key, merged and expanded. Reads files only."""
 
-import os
 import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, NoReturn, cast
 import yaml
 
 from farmhand.errors import BadInput
+from farmhand.files import is_open_to_others
 from farmhand.validation import KeyPath, Place, Problem, refuse
 
 MAX_BYTES = 4 * 2**20
@@ -47,7 +47,7 @@ def read_text(path: Path, *, secret: bool = False) -> str:
     """
     try:
         with path.open("rb") as file:
-            if secret and os.fstat(file.fileno()).st_mode & 0o007:
+            if secret and is_open_to_others(file):
                 raise BadInput(f"{path}: holds secrets and others can read it; chmod 600 {path}")
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError as err:

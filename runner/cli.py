@@ -11,6 +11,13 @@ from farmhand.errors import BadInput
 main = verb_group("runner", help="Ready this machine, let its worker work, and go round again.")
 
 
+def complete_chores(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a task that comes with the runner."""
+    from runner.chores.config import NAMES
+
+    return [name for name in NAMES if name.startswith(incomplete)]
+
+
 @farm_command(main, "run", command="runner", changes=True, deadline_s=math.inf, taken="n")
 @click.option(
     "-n", "--times", type=click.IntRange(min=1), help="So many rounds.  [default: for ever]"
@@ -65,14 +72,14 @@ def worker(run: Run) -> Result:
     \b
     Exit codes are a task's: 0 go on, 2 halt, 3 exit, others: try again.
     """
-    from runner.load import find_file, load_worker
+    from runner.load import find_file_of_task, load_worker
     from runner.metadata import find_metadata
     from runner.processes import die_with_parent
     from runner.worker.life import run_worker
 
     if "RUNNER_CONFIG_CMD" in run.environ:
         die_with_parent()
-    path = find_file(run.config_path, run.environ)
+    path = find_file_of_task(run.config_path, run.environ)
     common, settings = load_worker(path, run.environ)
     metadata = find_metadata(common.metadata_url, run.environ) if settings.notices else None
     return run_worker(run, settings, metadata)
@@ -80,7 +87,7 @@ def worker(run: Run) -> Result:
 
 @farm_command(main, "chore", command="runner", changes=True, deadline_s=math.inf)
 @click.option("--yes", is_flag=True, help="Do it by hand, where only the runner may: halt.")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_chores)
 def chore(run: Run, name: str, *, yes: bool) -> Result:
     """Do one of the tasks that come with the runner, as a file of its task directory does.
 

@@ -89,6 +89,12 @@ def find_tasks(directory: Path, settings: RunnerSettings) -> Found:
     return Found(tasks=tuple(tasks.values()), skipped=tuple(skipped))
 
 
+def check_directory(directory: Path) -> None:
+    """Refuse what can't be a task directory: unreadable, ambiguous, or without a task."""
+    if not find_tasks(directory, RunnerSettings()).tasks:
+        raise BadInput(f"{directory}: no file in it is a task; is none executable?")
+
+
 def is_runnable(entry: "os.DirEntry[str]", *, interpreted: bool) -> bool:
     """Whether a file can be a task: one that an interpreter reads need not be executable."""
     try:

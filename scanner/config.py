@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
-from farmhand.validation import NotBool, Problem
+from farmhand.validation import Count, PositiveInt, Problem, Seconds
 
-Seconds = Annotated[float, NotBool, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, NotBool, Field(gt=0)]
 LEAST_LEASE_S = 15
-Bytes = Annotated[int, NotBool, Field(ge=0)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +28,8 @@ class Scanner:
     status_s: Seconds = 10
     call_s: Seconds = 30
     fetch_s: Seconds = 600
-    parallel_fetches: Count = 128
-    parallel_collects: Count = 32
+    parallel_fetches: PositiveInt = 128
+    parallel_collects: PositiveInt = 32
     lease_s: Seconds = 90
     wave_s: Seconds = 1
     # When something is given up.
@@ -41,19 +38,19 @@ class Scanner:
     abort_s: Seconds = 180
     build_s: Seconds = 86400
     log_silent_s: Seconds = 14400
-    daemon_failures: Count = 5
-    job_failures: Count = 3
-    equal_failures: Count = 3
-    losses: Count = 10
+    daemon_failures: PositiveInt = 5
+    job_failures: PositiveInt = 3
+    equal_failures: PositiveInt = 3
+    losses: PositiveInt = 10
     back_off_s: Seconds = 60
     # What is kept of a log, from its beginning and from its end; what a build may deliver.
-    log_head_bytes: Bytes = 8 * 2**20
-    log_tail_bytes: Bytes = 2**20
-    log_most_bytes: Bytes = 2**30
-    file_most_bytes: Bytes = 4 * 2**30
-    build_most_bytes: Bytes = 8 * 2**30
-    build_most_files: Count = 1000
-    keep_free_bytes: Bytes = 2**30
+    log_head_bytes: Count = 8 * 2**20
+    log_tail_bytes: Count = 2**20
+    log_most_bytes: Count = 2**30
+    file_most_bytes: Count = 4 * 2**30
+    build_most_bytes: Count = 8 * 2**30
+    build_most_files: PositiveInt = 1000
+    keep_free_bytes: Count = 2**30
 
     def find_problems(self) -> Iterator[Problem]:
         """Find what single values can't show."""

@@ -10,6 +10,8 @@ import click
 
 from farmhand.command import Result, Run, farm_command
 from farmhand.errors import BadInput
+from slavealloc.client import cli as master_cli
+from slavealloc.client.completion import complete_masters, complete_workers
 from slavealloc.doors import cli as token_cli
 from slavealloc.groups import database_option, main, secrets_option, server_option, url_of_database
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 # Each adds its verbs to their groups, below `main`.
-MODULES = (token_cli,)
+MODULES = (master_cli, token_cli)
 path = click.Path(path_type=Path)
 
 
@@ -119,7 +121,9 @@ def dbimport(run: Run, settings: Settings, enable: bool, **files: Any) -> Result
 @server_option
 @click.option("-n", "--noop", is_flag=True, help="Ask, but record nothing; as --dry-run.")
 @click.option("-q", "only_say", is_flag=True, help="Print no tac, just which master it names.")
-@click.argument("slaves", nargs=-1, required=True, metavar="SLAVE…")
+@click.argument(
+    "slaves", nargs=-1, required=True, metavar="SLAVE…", shell_complete=complete_workers
+)
 def gettac(run: Run, whom: Whom, noop: bool, only_say: bool, slaves: tuple[str, ...]) -> Result:
     """Print the buildbot.tac each SLAVE would get, and record it as if the machine had asked."""
     from slavealloc.client.verbs import print_tacs
@@ -130,8 +134,8 @@ def gettac(run: Run, whom: Whom, noop: bool, only_say: bool, slaves: tuple[str, 
 @farm_command(main, "lock", command="slavealloc", changes=True)
 @server_option
 @click.option("-u", "--unlock", is_flag=True, help="Let it go to any master again.")
-@click.argument("slave")
-@click.argument("master", required=False)
+@click.argument("slave", shell_complete=complete_workers)
+@click.argument("master", required=False, shell_complete=complete_masters)
 def lock(run: Run, whom: Whom, unlock: bool, slave: str, master: str | None) -> Result:
     """Send SLAVE to MASTER from its next start on, whatever the balance.
 
@@ -153,7 +157,7 @@ def lock(run: Run, whom: Whom, unlock: bool, slave: str, master: str | None) -> 
 @server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Why; replaces its notes.")
 @click.option("-e", "--enable", is_flag=True, help="Deprecated: use `slavealloc enable`.")
-@click.argument("slave")
+@click.argument("slave", shell_complete=complete_workers)
 def disable(run: Run, whom: Whom, note: str | None, enable: bool, slave: str) -> Result:
     """Let SLAVE start no more; what it runs now ends first.
 
@@ -169,7 +173,7 @@ def disable(run: Run, whom: Whom, note: str | None, enable: bool, slave: str) ->
 @farm_command(main, "enable", command="slavealloc", changes=True)
 @server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces its notes.")
-@click.argument("slave")
+@click.argument("slave", shell_complete=complete_workers)
 def enable(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
     """Let SLAVE start again."""
     from slavealloc.client.verbs import set_enabled
@@ -180,7 +184,7 @@ def enable(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
 @farm_command(main, "notes", command="slavealloc", changes=True)
 @server_option
 @click.option("-m", "--message", "note", metavar="NOTE", help="Replaces them.")
-@click.argument("slave")
+@click.argument("slave", shell_complete=complete_workers)
 def notes(run: Run, whom: Whom, note: str | None, slave: str) -> Result:
     """Print what is noted about SLAVE, or note something else."""
     from slavealloc.client.verbs import print_notes, set_notes
@@ -214,7 +218,7 @@ def masters(run: Run, whom: Whom) -> Result:
 
 @farm_command(main, "history", command="slavealloc", changes=False)
 @server_option
-@click.argument("slave")
+@click.argument("slave", shell_complete=complete_workers)
 def history(run: Run, whom: Whom, slave: str) -> Result:
     """List the masters SLAVE was sent to, and who changed it, newest first, and why."""
     from slavealloc.client.verbs import show_history

@@ -17,6 +17,7 @@ main.params.append(
     click.Option(["-A", "--api-url", "api_url"], metavar="URL", help="The server to ask.")
 )
 token = plain_group("token", help="Who may change something, or ask as a machine.", parent=main)
+master = plain_group("master", help="Masters that get workers, or none.", parent=main)
 url_of_server = click.option(
     "-A", "--api-url", "api_url", metavar="URL", help="The server to ask; see api_url."
 )
@@ -49,8 +50,7 @@ def server_option(function: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(function)
     def with_whom(run: Run, api_url: str | None, secrets: Path | None, **options: Any) -> Result:
-        parent = click.get_current_context().parent
-        before: dict[str, Any] = parent.params if parent else {}
+        before = click.get_current_context().find_root().params
         whom = Whom(api_url=api_url or before.get("api_url"), secrets=secrets)
         return function(run, whom, **options)
 

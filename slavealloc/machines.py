@@ -1,5 +1,6 @@
 """What machines and cron jobs ask: /gettac, and who may run a builder's jobs."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -10,12 +11,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from farmhand.errors import Unavailable
 from slavealloc.batches import Batches
 from slavealloc.numbers import Numbers
 from slavealloc.pages import Page, normalize_name
 from slavealloc.places import Places
 from slavealloc.replies import GETTAC, answer_exception, answer_json
 from slavealloc.rest import queries as rest_queries
+from slavealloc.ui.dashboard import MasterLoad
+from slavealloc.ui.farm_queries import read_master_loads, read_since
+
+# Numbers that come late are no use to who asks every quarter of a minute.
+LOADS_S = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,5 +97,15 @@ class Machines:
             return rest_queries.read_allocated(connection)
 
     async def show_metrics(self, _: Request) -> Response:
-        """GET /metrics: the server's numbers."""
+        """GET /metrics: the server's numbers, and the masters', where the database answers soon."""
+        try:
+            async with asyncio.timeout(LOADS_S):
+                self.numbers.show_loads(await run_in_threadpool(self._read_loads))
+        except (Unavailable, TimeoutError):
+            self.numbers.show_loads(())
         return Response(self.numbers.render(), media_type="text/plain; version=0.0.4")
+
+    def _read_loads(self) -> list[MasterLoad]:
+        with self.places.database.begin() as connection:
+            since = read_since(connection, counted_s=self.places.config.counted_s)
+            return read_master_loads(connection, since=since)

@@ -1,8 +1,11 @@
 """The server's numbers, as /metrics shows them to Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from slavealloc.pages import Outcome
+from slavealloc.ui.dashboard import MasterLoad
 
 
 class Numbers:
@@ -38,12 +41,25 @@ class Numbers:
             "Requests turned away because the database did not answer.",
             registry=self.registry,
         )
+        self.loads = Gauge(
+            "farmhand_slavealloc_master_workers",
+            "Workers of a master that asked of late.",
+            ["master", "pool", "enabled"],
+            registry=self.registry,
+        )
         self._answered = {outcome: self.answers.labels(outcome) for outcome in Outcome}
 
     def count(self, outcome: Outcome, seconds: float) -> None:
         """Count an answer, and how long it took."""
         self._answered[outcome].inc()
         self.seconds.observe(seconds)
+
+    def show_loads(self, loads: Iterable[MasterLoad]) -> None:
+        """Say how many workers each master has now."""
+        self.loads.clear()
+        for load in loads:
+            enabled = "true" if load.enabled else "false"
+            self.loads.labels(load.nickname, load.pool, enabled).set(load.live)
 
     def render(self) -> bytes:
         """Write them in Prometheus's text format."""

@@ -19,7 +19,7 @@ def opened(run: Run, settings: Settings, *, reading: bool) -> Iterator[FarmDb]:
     url = settings.database_url
     engine = make_engine(url, timeout_s=max(1.0, run.remaining_s()), read_only=reading)
     try:
-        yield FarmDb(engine=engine, url=url, embedded=settings.database_embedded)
+        yield FarmDb(engine=engine, url=url)
     finally:
         engine.dispose()
 

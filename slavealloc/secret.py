@@ -1,16 +1,15 @@
 """The token that a command shows a server: where it stands, and what it may look like."""
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from farmhand.errors import BadInput
+from farmhand.files import is_open_to_others
 
 TOKEN_VARIABLE = "FARMHAND_TOKEN"  # noqa: S105 - a name
 # What a header can hold: else the library's error would quote it.
 TOKEN = re.compile(r"[!-~]+")
-OTHERS = 0o007
 
 
 def find_token(environ: Mapping[str, str]) -> str | None:
@@ -24,12 +23,12 @@ def read_token(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read()
-            mode = os.fstat(file.fileno()).st_mode
+            is_open = is_open_to_others(file)
     except OSError as err:
         raise BadInput(f"{path}: {err.strerror}") from err
     except ValueError as err:
         raise BadInput(f"{path}: is no text") from err
-    if mode & OTHERS and os.name != "nt":  # where it says nothing
+    if is_open:
         raise BadInput(f"{path}: holds a token and others can read it; chmod 600 {path}")
     return parse_token(text, str(path))
 

@@ -17,11 +17,11 @@ import sqlalchemy as sa
 
 from farmhand.db import make_engine, parse_url
 from farmhand.tables import farm, metadata
-from farmhand.upgrades import upgrade
 from slavealloc.doors import queries
 from slavealloc.doors.models import Scope
 from slavealloc.doors.tokens import digest_token, make_token
 from tests.farm import Finished
+from tests.farm_tables import make_tables
 
 ROOT = Path(__file__).parent.parent
 STOP_TIMEOUT_S = 60
@@ -30,9 +30,7 @@ SILO = ("distro", "bitlength", "speed", "purpose", "datacenter", "trustlevel", "
 
 def make_places_database(url: str) -> sa.Engine:
     """Create the farm's tables in an empty database, and return an engine on it."""
-    engine = make_engine(parse_url(url, "test"), timeout_s=60)
-    upgrade(engine)
-    return engine
+    return make_tables(make_engine(parse_url(url, "test"), timeout_s=60))
 
 
 def look_up(connection: sa.Connection, table: sa.Table, name: str) -> int:

@@ -39,11 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Import nothing that has no test to run: it takes longer than all unit tests together."""
-    if collection_path.name == "integration":
-        return config.option.markexpr == "not integration" or None
-    if collection_path.suffix != ".py" or collection_path.name.startswith(("test_", "conftest")):
-        return None
-    return ">>> " not in collection_path.read_text("utf-8") or None
+    unit = config.option.markexpr == "not integration"
+    return (unit and collection_path.name == "integration") or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
@@ -128,6 +125,18 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[services.DatabaseServ
 def nginx_installed(request: pytest.FixtureRequest) -> None:
     """Whoever runs an nginx needs one."""
     _require(request, "nginx")
+
+
+@pytest.fixture(scope="session")
+def zsh(request: pytest.FixtureRequest) -> None:
+    """Whoever runs a zsh needs one."""
+    _require(request, "zsh")
+
+
+@pytest.fixture(scope="session")
+def fish(request: pytest.FixtureRequest) -> None:
+    """Whoever runs a fish needs one."""
+    _require(request, "fish")
 
 
 @pytest.fixture(scope="session")

@@ -111,12 +111,15 @@ class Ec2Server:
         everything = self._ask("GET", "instances")
         return [each for each in everything if region in (None, each["region"])]
 
-    def env(self, region: str = "us-east-1") -> dict[str, str]:
-        """Return the environment that makes boto3, in any process, use this server."""
+    def env(self, region: str = "us-east-1", *, key: str = "test.all") -> dict[str, str]:
+        """Return the environment that makes boto3, in any process, use this server.
+
+        `key` says with which rights: `FARM.POLICY…`, see `ec2_access`; `testing` may do all.
+        """
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ENDPOINT_URL_EC2": self.url,
-            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",

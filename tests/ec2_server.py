@@ -27,7 +27,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
-from tests import ec2_launch, ec2_moto
+from tests import ec2_access, ec2_launch, ec2_moto
 from tests.ec2_patches import mend_moto
 from tests.ec2_prices import price_history_reply
 from tests.ec2_query import Ec2Error, Reply, groups, list_param, parse_call, with_groups
@@ -96,6 +96,9 @@ class Ec2Middleware:
         if of_ec2 and not self.state.take_request_token(call.region, call.action):
             call.throttled = True
             return Ec2Error("RequestLimitExceeded", "Request limit exceeded.", 503).reply()
+        refusal = ec2_access.refuse(call, environ.get("HTTP_AUTHORIZATION", ""))
+        if refusal is not None:
+            return refusal
         replay = ec2_launch.is_replay(call, self.state)
         derived = ec2_launch.derived_fields(call)
         fault = self.state.take_fault(call, derived, front_door_only=replay) or NO_FAULT
@@ -110,6 +113,8 @@ class Ec2Middleware:
         time.sleep(fault.hold_s)
         if fault.drop == "after":
             drop(environ)
+        if fault.body is not None:
+            return Reply(status=200, body=fault.body.encode(), content_type="text/html")
         return reply
 
     def _do(self, call: Call, environ: WSGIEnvironment) -> Reply:

@@ -51,7 +51,10 @@ class BadControlError(Exception):
 
 @dataclass(kw_only=True, slots=True)
 class Call:
-    """One call as it arrived; `status` is None while it runs, 0 if it was dropped."""
+    """One call as it arrived; `status` is None while it runs, 0 if it was dropped.
+
+    `grants` are what allows it: policy, statement, action and resource.
+    """
 
     action: str
     region: str
@@ -62,6 +65,7 @@ class Call:
     code: str | None = None
     throttled: bool = False
     service: str = "ec2"
+    grants: list[list[str]] = field(default_factory=list)
 
     @property
     def user_data(self) -> str:
@@ -84,7 +88,8 @@ class FaultRule:
 
     `left` is how often it still strikes, None for always. Fields of `match` may also be
     `@az`, `@subnet` and `@market` (`spot` or `on-demand`), derived for RunInstances. A rule with
-    `room` does nothing but let so many instances start, all calls together.
+    `room` does nothing but let so many instances start, all calls together. `body` is answered
+    with HTTP 200 in the place of what EC2 says, which has done as it was asked.
     """
 
     action: str
@@ -97,6 +102,7 @@ class FaultRule:
     latency_s: float = 0.0
     hold_s: float = 0.0
     drop: str | None = None
+    body: str | None = None
     room: int | None = None
 
     def __post_init__(self) -> None:

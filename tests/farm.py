@@ -1,6 +1,7 @@
 """A small farm for integration tests: a scheduler database, settings, and commands run for real."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import sqlalchemy as sa
 import yaml
 
 from tests import processes, scheduler_schemas
 from tests.ec2_control import Ec2Server, name_of
+from tests.farm_tables import copy_database
 from tests.processes import Command
 from tests.processes import Finished as Finished  # found here too
 from tests.scheduler_schemas import Shape
@@ -49,7 +50,7 @@ class Farm:
         scheduler_url: str | None = None,
         shape: Shape = "C",
     ) -> "Farm":
-        """Make networks, images and prices in both regions, and an empty scheduler database."""
+        """Make networks, images and prices in both regions, and both databases, empty."""
         url = scheduler_url or f"sqlite:///{directory}/scheduler.sqlite"
         scheduler = sa.create_engine(url)
         scheduler_schemas.create_shape(scheduler, shape)
@@ -71,6 +72,8 @@ class Farm:
         (directory / "worker.user-data.j2").write_text(
             "#!/bin/sh\necho {{ hostname }} {{ launch_id }}\n"
         )
+        (directory / "state").mkdir()
+        copy_database(directory / "state/farmhand.db")
         farm = cls(
             directory=directory,
             ec2=ec2,
@@ -103,6 +106,10 @@ class Farm:
     def database(self) -> sa.Engine:
         """The embedded farm database."""
         return sa.create_engine(f"sqlite:///{self.directory}/state/farmhand.db")
+
+    def forget_database(self) -> None:
+        """Be a farm on which no command has run yet."""
+        shutil.rmtree(self.directory / "state")
 
     def allow_groups(self) -> None:
         """Let machines share a call: their user data has a list of all names."""
@@ -168,6 +175,8 @@ class Farm:
 
     def start_by_hand(self, region: str, tags: Mapping[str, str], count: int = 1) -> str:
         """Start instances as anybody with access to the account may; return the first one's id."""
+        import boto3  # not at the top: the unit tests read this file too
+
         client = boto3.client(
             "ec2",
             region,

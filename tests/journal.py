@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from farmhand.tables.farm import workers
 from farmhand.tables.launches import instances, launches
 from farmhand.tables.records import runs
-from farmhand.upgrades import upgrade
 from tests.ec2_control import Ec2Server, name_of, token_of
 from tests.farm import REGIONS, Farm
+from tests.farm_tables import make_tables
 from tests.processes import Command
 from tests.services import DatabaseServer
 
@@ -78,8 +78,7 @@ def create(engine: sa.Engine) -> sa.Engine:
     """Create the farm database's tables, as `farmhand db upgrade` does."""
     if engine.dialect.name == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(exist_ok=True)
-    upgrade(engine)
-    return engine
+    return make_tables(engine)
 
 
 @contextmanager

@@ -26,12 +26,19 @@ def find_needed(lines: Iterable[str]) -> Iterator[Distribution]:
     waiting, seen = [Requirement(line) for line in lines], set()
     while waiting:
         wanted = waiting.pop()
-        name = wanted.name.lower()
-        if name in seen or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+        key = (wanted.name.lower(), *sorted(wanted.extras))
+        if key in seen:
             continue
-        seen.add(name)
-        yield (found := distribution(name))
-        waiting += [Requirement(line) for line in found.requires or ()]
+        seen.add(key)
+        yield (found := distribution(wanted.name))
+        below = [Requirement(line) for line in found.requires or ()]
+        waiting += [each for each in below if _holds(each, wanted.extras)]
+
+
+def _holds(wanted: Requirement, extras: Iterable[str]) -> bool:
+    """Whether it is wanted here, with these extras of whom it belongs to."""
+    marker = wanted.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras))
 
 
 def find_modules(found: Distribution) -> set[str]:
@@ -41,15 +48,22 @@ def find_modules(found: Distribution) -> set[str]:
 
 
 def make_venv(home: Path) -> Path:
-    """Make it, with links to what is installed here; return its interpreter."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
-    (site,) = home.glob("lib/python*/site-packages")
-    for found in find_needed(read_requirements()):
-        for name in find_modules(found):
-            (site / name).symlink_to(Path(str(found.locate_file(name))))
+    """Make a machine's, with links to what is installed here; return its interpreter."""
+    python, site = make_bare_venv(home, read_requirements())
     for name in OURS:
         (site / name).symlink_to(ROOT / name)
-    return home / "bin/python"
+    return python
+
+
+def make_bare_venv(home: Path, lines: Iterable[str]) -> tuple[Path, Path]:
+    """Make one with these requirements alone; return its interpreter, and where packages go."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    (site,) = home.glob("lib/python*/site-packages")
+    for found in find_needed(lines):
+        for name in find_modules(found):
+            if not (site / name).exists():
+                (site / name).symlink_to(Path(str(found.locate_file(name))))
+    return home / "bin/python", site
 
 
 def find_used(said: str) -> set[str]:

@@ -66,6 +66,12 @@ class OldFarm:
         """What `-l` has written."""
         return (self.directory / "aws_watch_pending.log").read_text()
 
+    @property
+    def whole_environ(self) -> dict[str, str]:
+        """The cron job's environment, with the rights of this farm's role."""
+        environ = {**self.farm.environ, **self.environ}
+        return {**environ, "AWS_ACCESS_KEY_ID": f"{environ.get('FARMHAND_FARM', 'default')}.all"}
+
     def write(self) -> None:
         """Write the files."""
         configs, secrets = self.farm.directory / "configs", self.directory / "secrets"
@@ -83,9 +89,8 @@ class OldFarm:
         """Run the seed's own command line, perhaps with more options."""
         self.write()
         _, *words = shlex.split(COMMAND_LINE)
-        environ = {**self.farm.environ, **self.environ}
         return processes.start(
-            "watch_pending.cli", *words, *more, environ=environ, directory=self.directory
+            "watch_pending.cli", *words, *more, environ=self.whole_environ, directory=self.directory
         ).finish(COMMAND_TIMEOUT_S)
 
     def run_from_cron(self) -> Finished:
@@ -94,7 +99,7 @@ class OldFarm:
         program, *words = shlex.split(COMMAND_LINE)
         done = subprocess.run(
             [str(Path(sys.executable).with_name(program)), *words],
-            env={**self.farm.environ, **self.environ},
+            env=self.whole_environ,
             cwd=self.directory,
             capture_output=True,
             text=True,

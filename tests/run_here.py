@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tests.processes import Finished
 
 
-def run_here(main: click.Group, args: Sequence[str], environ: Mapping[str, str]) -> Finished:
+def run_here(main: click.Command, args: Sequence[str], environ: Mapping[str, str]) -> Finished:
     """Run it to its end, in that environment."""
     strange = {name: None for name in os.environ if name.startswith("FARMHAND_")}
     with _handlers_kept():

@@ -15,12 +15,12 @@ import yaml
 
 from farmhand.db import make_engine, parse_url, read_clock
 from farmhand.tables.builds import attempts, build_files, build_queue, builds, daemons
-from farmhand.upgrades import upgrade
 from scanner import build_queries, operator_queries
 from scanner.cli import main as scanner
 from tests import processes
 from tests.daemon import Daemon, Era, Job
 from tests.daemon_server import DaemonFarm, running_daemons
+from tests.farm_tables import make_tables
 from tests.processes import Command, Finished
 from tests.run_here import run_here
 
@@ -196,7 +196,7 @@ def running_scan_farm(directory: Path, url: str, *, empty: bool = True) -> Itera
     """
     engine = make_engine(parse_url(url, "test"), timeout_s=30)
     if empty:
-        upgrade(engine)
+        make_tables(engine)
     origin = Daemon()
     with running_daemons(origin) as sockets:
         farm = ScanFarm(directory=directory, engine=engine, url=url, sockets=sockets, origin=origin)

@@ -26,6 +26,8 @@ PROGRAMS = {
     "chromium": ("chromium",),
     "nginx": ("nginx",),
     "puppet": ("puppet",),
+    "zsh": ("zsh",),
+    "fish": ("fish",),
 }
 PACKAGES = {  # Debian's
     "mariadb": "mariadb-server-core",
@@ -33,6 +35,8 @@ PACKAGES = {  # Debian's
     "chromium": "chromium",
     "nginx": "nginx-light",
     "puppet": "puppet",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 
 

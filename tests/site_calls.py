@@ -13,7 +13,7 @@ from slavealloc.places import Places
 
 def make_pages_app(engine: sa.Engine) -> Any:
     """Make the service on a database."""
-    database = FarmDb(engine=engine, url=engine.url, embedded=False)
+    database = FarmDb(engine=engine, url=engine.url)
     return create_app(Places(database=database, config=SlaveAlloc(), host="here"), "test")
 
 

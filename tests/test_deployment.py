@@ -15,9 +15,10 @@ import pytest
 
 from farmhand.boundary import DEADLINE_GRACE_S
 from farmhand.db import parse_url
+from farmhand.schedule import EVERY_S, KNOWN
 from scanner.cli import main as scanner_main
 from slavealloc.cli import main as slavealloc_main
-from tests.manual import why_not_a_command
+from tests.manual import PROGRAMS, split_shell, why_not_a_command
 from tests.units import CRON, RUNNER, SERVICES, TIMERS, read_unit
 from watch_pending.cli import main as watch_pending_main
 
@@ -33,7 +34,10 @@ CALENDAR = {
     "*/5 * * * *": "*:0/5",
     "30 1 * * *": "01:30",
     "0 6 * * *": "06:00",
+    "11 4 * * *": "04:11",
+    "40 5 * * *": "05:40",
 }
+SECONDS = {"minutely": 60, "*:0/5": 300}  # else a day
 SERVER = CRON / "systemd/slavealloc@.service"
 ENVIRONMENTS = sorted((CRON / "systemd").glob("*.env"))
 PUPPET = [path for path in (CRON / "puppet").rglob("*") if path.suffix in PUPPET_KINDS]
@@ -43,9 +47,19 @@ FIELD = r"(?:\*|\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)(?:/\d+)?"
 HIGHEST = (59, 23, 31, 12, 7)
 
 
+def test_every_link_leads_to_a_shipped_file() -> None:
+    links = [path for path in CRON.rglob("*") if path.is_symlink()]
+    assert links
+    assert [path for path in links if not path.resolve().is_relative_to(CRON)] == []
+    assert [path for path in links if not path.exists()] == []
+
+
 def test_every_file_is_of_a_kind_that_is_tested() -> None:
-    files = {path for path in CRON.rglob("*") if path.is_file()}
-    tested = {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX, *PUPPET}
+    # A link of puppet's leads to one of them.
+    files = {path for path in CRON.rglob("*") if path.is_file() and not path.is_symlink()}
+    alerts = set((CRON / "prometheus").iterdir())  # by tests/test_alerts.py
+    alerts.add(CRON / "logrotate/farmhand")  # by tests/integration/test_logrotate.py
+    tested = {*CRONTABS, *SERVICES, *TIMERS, *DROP_INS, *ENVIRONMENTS, *NGINX, *PUPPET, *alerts}
     assert files == tested
 
 
@@ -204,6 +218,37 @@ def test_scans_are_timed_each_minute_and_none_waits_for_one_that_lasts() -> None
     assert f"* * * * * buildduty {line.removeprefix('/opt/farmhand/bin/')}\n" in in_crontab
 
 
+@pytest.mark.parametrize("name", ["slavealloc-dbdump", "farmhand-config-check"])
+def test_a_service_of_one_command_does_what_its_line_does_and_when(name: str) -> None:
+    (timer,) = read_unit(CRON / f"systemd/{name}.timer")["Timer"]["OnCalendar"]
+    (line,) = read_unit(CRON / f"systemd/{name}.service")["Service"]["ExecStart"]
+    assert why_not_a_command(line) is None
+    (job,) = [each for each in crontab_lines() if line.removeprefix("/opt/farmhand/bin/") in each]
+    *times, user, _ = job.split(maxsplit=6)
+    assert CALENDAR[" ".join(times)] == timer
+    assert read_unit(CRON / f"systemd/{name}.service")["Service"].get("User", ["root"]) == [user]
+
+
+def test_jobs_run_as_often_as_status_expects() -> None:
+    found = {}
+    for job in crontab_lines():
+        if job[0].isupper():
+            continue
+        *times, _, line = job.split(maxsplit=6)
+        words = next(words for words in split_shell(line) if words[0] in PROGRAMS)
+        name = " ".join(itertools.takewhile(lambda word: word[0] != "-", words))
+        found[name] = SECONDS.get(CALENDAR.get(" ".join(times), ""), 86400)
+    assert {name: found[name] for name in EVERY_S} == EVERY_S
+    assert {*found} - {*EVERY_S} == {"farmhand config check", *KNOWN, "watch-pending"} - {*EVERY_S}
+
+
+@pytest.mark.parametrize("path", [p for p in SERVICES if p != RUNNER], ids=lambda p: p.name)
+def test_a_unit_may_write_only_what_it_names(path: Path) -> None:
+    service = read_unit(path)["Service"]
+    assert service["ProtectSystem"] == ["strict"]
+    assert service["NoNewPrivileges"] == ["yes"]
+
+
 def deadline_of(main: click.Group, verb: str) -> float:
     """How long a verb takes at most, if nobody says otherwise."""
     deadline_s: float = main.commands[verb].make_context(verb, []).params["deadline_s"]
@@ -354,7 +399,7 @@ def test_nothing_else_is_passed_on(instance: str) -> None:
 @pytest.mark.parametrize(
     ("directive", "value"),
     [
-        ("client_max_body_size", "128k"),
+        ("client_max_body_size", "512k"),
         ("client_header_timeout", "10s"),
         ("client_body_timeout", "10s"),
     ],

@@ -15,6 +15,7 @@ from slavealloc.bulk.import_files import Paths, read_files
 from slavealloc.bulk.import_plan import State, find_dangling, plan_import
 from slavealloc.config import RunSlave, SlaveAlloc
 from tests import builders, plans
+from tests.iam import POLICIES
 from tests.manual import DOCS, PAGES, ROOT, first_words, make_slug, read_sections
 from tests.manual_lines import read_inline
 from watch_pending import config, originals, report
@@ -175,6 +176,7 @@ def test_every_example_is_of_a_kind_that_a_test_loads(
     kinds |= {"watch_pending.cfg", "aws-secrets.json.example"}
     kinds |= set(originals_example.instance_types)
     kinds |= {"workers.csv", "masters.csv", "passwords.csv", "machine-requirements.txt"}
+    kinds |= {path.name for path in POLICIES.glob("*.json")}  # tests/test_iam.py
     kinds |= {"runner.cfg", "README", "halt.sh", *(task.path.name for task in example_tasks())}
     assert [p for p in all_configs() if p.name not in kinds and not is_template(p)] == []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("layering")  # one process reads all files, once
 ROOT = Path(__file__).parent.parent
 PACKAGES = sorted(
     path.parent.name
@@ -102,7 +103,9 @@ def is_pure(path: Path) -> bool:
     return any(text.rstrip(".").endswith("; pure") for text in (said, said.partition("\n")[0]))
 
 
-PURE = [path for path in MODULES if is_pure(path)]
+@cache
+def find_pure() -> list[Path]:
+    return [path for path in MODULES if is_pure(path)]
 
 
 def test_the_packages_are_found() -> None:
@@ -128,7 +131,7 @@ def test_packages_import_themselves_and_farmhand_only() -> None:
 
 def test_the_modules_that_decide_are_pure() -> None:
     names = ("aws_errors", "buildermap", "demand", "ledger", "models", "names", "plan", "spot")
-    found = {name_of(path) for path in PURE}
+    found = {name_of(path) for path in find_pure()}
     assert {f"watch_pending/{name}.py" for name in names} <= found
     places = (
         "allocate",
@@ -153,14 +156,16 @@ def test_the_modules_that_decide_are_pure() -> None:
 
 
 def test_a_pure_module_imports_nothing_that_touches_the_world() -> None:
-    assert offenders(PURE, lambda path: {top(name) for name in imports_of(path)} & IMPURE) == {}
+    assert (
+        offenders(find_pure(), lambda path: {top(name) for name in imports_of(path)} & IMPURE) == {}
+    )
 
 
 def test_a_pure_module_touches_nothing_outside_by_way_of_others() -> None:
     def outside(path: Path) -> set[str]:
         return {top(name) for name in imports_through(path)} & HEAVY_OR_OUTSIDE
 
-    assert offenders(PURE, outside) == {}
+    assert offenders(find_pure(), outside) == {}
 
 
 def test_a_pure_module_reads_no_clock_and_no_file() -> None:
@@ -168,7 +173,7 @@ def test_a_pure_module_reads_no_clock_and_no_file() -> None:
         calls = [ast.unparse(n.func) for n in ast.walk(parse(path)) if isinstance(n, ast.Call)]
         return [c for c in calls if c == "open" or any(c.endswith(clock) for clock in CLOCKS)]
 
-    assert offenders(PURE, reads) == {}
+    assert offenders(find_pure(), reads) == {}
 
 
 # Libraries and tables

@@ -16,7 +16,14 @@ from tests.allocators import Allocator, environ, run_slavealloc, running_allocat
 from tests.buildbot_master import BuildbotMaster, running_master
 from tests.ec2_control import Ec2Server
 from tests.machine_host import MachineHost, running_host
-from tests.whole_farm_plan import FarmPlan, make_image, seed_prices, write_config, write_places
+from tests.whole_farm_plan import (
+    FARM,
+    FarmPlan,
+    make_image,
+    seed_prices,
+    write_config,
+    write_places,
+)
 
 T = TypeVar("T")
 
@@ -85,7 +92,7 @@ def running_whole_farm(plan: FarmPlan, ec2: Ec2Server) -> Iterator[WholeFarm]:
     seed_prices(ec2)
     write_config(plan, ec2)
     config = plan.directory / "farmhand.yml"
-    more = {"FARMHAND_CONFIG": str(config), **ec2.env()}
+    more = {"FARMHAND_CONFIG": str(config), **ec2.env(key=f"{FARM}.all")}
     with ExitStack() as held:
         master = Part(lambda: make_master(plan))
         held.callback(master.stop)

@@ -1,1 +1,1 @@
-"""watch-pending: starts EC2 machines while Buildbot jobs wait."""
+"""watch-pending: starts EC2 machines while Buildbot jobs wait, and stops them when none do."""

@@ -14,9 +14,10 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from farmhand.errors import FarmError
-from watch_pending.aws_errors import THROTTLED, Meaning, read_meaning
+from watch_pending.aws_errors import THROTTLED, Meaning, explain_denial, read_meaning
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -29,6 +30,7 @@ GLANCE_TIMEOUT_S = 3
 READ_ATTEMPTS = 5
 PARAMETER_TIMEOUT_S = 5
 PARAMETER_ATTEMPTS = 2
+WRONG_CLOCK = "this host's clock is wrong by minutes: have it set, and the next run goes on"
 
 
 class Ec2Error(FarmError):
@@ -129,12 +131,14 @@ def calling(action: str, region: str) -> Iterator[None]:
     try:
         yield
     except ClientError as err:
-        code = err.response["Error"]["Code"]
+        said = err.response.get("Error", {})
+        code = said.get("Code", "no code")
         status = err.response["ResponseMetadata"]["HTTPStatusCode"]
-        message = err.response["Error"].get("Message", "")
+        message = explain_denial(code, action, said.get("Message", f"HTTP {status}"))
         meaning = read_meaning(code, status)
+        hint = f"; {WRONG_CLOCK}" if meaning is Meaning.WRONG_CLOCK else ""
         raise Ec2Error(
-            f"{region}: {action}: {code}: {message}",
+            f"{region}: {action}: {code}: {message}{hint}",
             meaning=meaning,
             code=code,
             unanswered=meaning is Meaning.AGAIN and code not in THROTTLED,
@@ -146,4 +150,11 @@ def calling(action: str, region: str) -> Iterator[None]:
             f"{region}: {action}: {err}",
             meaning=Meaning.NO_ACCESS if missing else Meaning.AGAIN,
             unanswered=not unsent,
+        ) from err
+    except (ResponseParserError, KeyError, ValueError) as err:
+        why = f"no {err} in it" if isinstance(err, KeyError) else str(err).partition("\n")[0]
+        raise Ec2Error(
+            f"{region}: {action}: that is no answer of AWS's: {why}",
+            meaning=Meaning.AGAIN,
+            unanswered=True,
         ) from err

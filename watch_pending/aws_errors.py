@@ -3,6 +3,7 @@
 Source: EC2's list of error codes, and what peers of this tool met in production.
 """
 
+import re
 from enum import Enum, auto
 
 from watch_pending.models import Exhausted, Launch
@@ -45,18 +46,25 @@ PASSING = {
     "Unavailable",
     "RequestTimeout",
 }
+DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+DENIED_ACTION = re.compile(r"not authorized to perform: (\w+:\w+)")
+ENCODED = re.compile(r"[. ]*Encoded authorization failure message:.*", re.DOTALL)
+OTHER_SERVICES = {"GetParameters": "ssm", "PutObject": "s3"}
 ACCESS = {
+    *DENIED,
     "AuthFailure",
-    "UnauthorizedOperation",
     "ExpiredToken",
     "ExpiredTokenException",
-    "RequestExpired",
     "InvalidClientTokenId",
     "SignatureDoesNotMatch",
     "OptInRequired",
     "PendingVerification",
     "Blocked",
 }
+
+
+# AWS takes a request for 5 minutes around the time that it was signed at.
+CLOCK = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
 
 
 class Meaning(Enum):
@@ -67,6 +75,7 @@ class Meaning(Enum):
     QUOTA = auto()  # nothing more of this market in this region
     AGAIN = auto()  # the same call, same token, after a while
     NO_ACCESS = auto()  # nothing more in this region
+    WRONG_CLOCK = auto()  # nothing more in this run; the next may have the right time
     BAD_SETTINGS = auto()  # nothing more of this instance type in this region
 
 
@@ -84,11 +93,27 @@ def read_meaning(code: str, http_status: int = 400) -> Meaning:
         (QUOTA, Meaning.QUOTA),
         (THROTTLED | PASSING, Meaning.AGAIN),
         (ACCESS, Meaning.NO_ACCESS),
+        (CLOCK, Meaning.WRONG_CLOCK),
     )
     for codes, meaning in by_codes:
         if code in codes:
             return meaning
     return Meaning.AGAIN if http_status >= 500 else Meaning.BAD_SETTINGS
+
+
+def explain_denial(code: str, action: str, message: str) -> str:
+    """Add to AWS's message which permission is missing, which may be another than the call's.
+
+    >>> explain_denial("AccessDenied", "PutObject", "Access Denied")
+    'Access Denied; this role lacks s3:PutObject, see docs/iam.md'
+    >>> explain_denial("InternalError", "PutObject", "Oh")
+    'Oh'
+    """
+    if code not in DENIED:
+        return message
+    named = DENIED_ACTION.search(message)
+    lacking = named[1] if named else f"{OTHER_SERVICES.get(action, 'ec2')}:{action}"
+    return f"{ENCODED.sub('', message)}; this role lacks {lacking}, see docs/iam.md"
 
 
 def learn(meaning: Meaning, launch: Launch, reason: str) -> Exhausted | None:
@@ -109,6 +134,8 @@ def learn(meaning: Meaning, launch: Launch, reason: str) -> Exhausted | None:
             return Exhausted(reason=reason, market=offer.market, region=offer.region)
         case Meaning.NO_ACCESS:
             return Exhausted(reason=reason, region=offer.region)
+        case Meaning.WRONG_CLOCK:
+            return Exhausted(reason=reason)
         case Meaning.BAD_SETTINGS:
             return Exhausted(reason=reason, region=offer.region, instance_type=launch.instance_type)
         case Meaning.AGAIN:

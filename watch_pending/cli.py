@@ -5,14 +5,22 @@ from pathlib import Path
 import click
 
 from farmhand.command import Result, Run, farm_command, plain_group, verb_group
+from farmhand.completion import from_configuration
 
+REGIONS = from_configuration("watch_pending", "region_priorities")
+TYPES = from_configuration("watch_pending", "instance_types")
 main = verb_group("watch-pending", help="Start machines on EC2 while Buildbot jobs wait for them.")
 amis = plain_group("amis", help="The account's AMIs: their list, and the old ones.", parent=main)
 secrets_option = click.option(
     "-k", "--secrets", type=click.Path(path_type=Path), help="Secrets; nobody else may read it."
 )
 regions_option = click.option(
-    "-r", "--region", "regions", multiple=True, help="Launch there; repeatable. Default: all."
+    "-r",
+    "--region",
+    "regions",
+    multiple=True,
+    shell_complete=REGIONS,
+    help="Launch there; repeatable. Default: all.",
 )
 
 
@@ -72,8 +80,22 @@ def run(  # noqa: PLR0913 - one argument for each option
 
 @farm_command(main, "stop-idle", command="watch-pending", changes=True)
 @secrets_option
-@click.option("-r", "--region", "regions", multiple=True, help="Only there; repeatable.")
-@click.option("-t", "--moz-type", "types", multiple=True, help="Only this type; repeatable.")
+@click.option(
+    "-r",
+    "--region",
+    "regions",
+    multiple=True,
+    shell_complete=REGIONS,
+    help="Only there; repeatable.",
+)
+@click.option(
+    "-t",
+    "--moz-type",
+    "types",
+    multiple=True,
+    shell_complete=TYPES,
+    help="Only this type; repeatable.",
+)
 def stop_idle(
     run: Run, secrets: Path | None, regions: tuple[str, ...], types: tuple[str, ...]
 ) -> Result:
@@ -208,7 +230,14 @@ def check(
 
 @farm_command(amis, "publish", command="watch-pending amis", changes=True)
 @secrets_option
-@click.option("-r", "--region", "regions", multiple=True, help="Only of there; repeatable.")
+@click.option(
+    "-r",
+    "--region",
+    "regions",
+    multiple=True,
+    shell_complete=REGIONS,
+    help="Only of there; repeatable.",
+)
 @click.option("--public", is_flag=True, help="Let everybody read it (S3's ACL public-read).")
 @click.argument("destination")
 def publish(
@@ -235,7 +264,14 @@ def publish(
 
 @farm_command(amis, "prune", command="watch-pending amis", changes=True)
 @secrets_option
-@click.option("-r", "--region", "regions", multiple=True, help="Only there; repeatable.")
+@click.option(
+    "-r",
+    "--region",
+    "regions",
+    multiple=True,
+    shell_complete=REGIONS,
+    help="Only there; repeatable.",
+)
 @click.option(
     "--keep-last",
     type=click.IntRange(min=1),

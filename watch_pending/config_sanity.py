@@ -21,6 +21,7 @@ class Sanity:
     stopped_s: Seconds = 86400.0
     running_s: Mapping[str, Seconds] = field(default_factory=dict)
     paused_s: Seconds = 86400.0
+    orphan_s: Seconds = 600.0
     volume_usd_per_gib_month: Usd = 0.08
 
 

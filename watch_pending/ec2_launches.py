@@ -44,11 +44,13 @@ def launch_instances(
             try:
                 with calling("RunInstances", region):
                     reply = client.run_instances(**request)
+                    return {
+                        each["AmiLaunchIndex"]: each["InstanceId"] for each in reply["Instances"]
+                    }
             except Ec2Error as err:
                 # What brought no answer may have launched it, whatever a later attempt says.
                 unanswered = err.unanswered = unanswered or err.unanswered
                 raise
-            return {item["AmiLaunchIndex"]: item["InstanceId"] for item in reply["Instances"]}
     raise AssertionError("tenacity returns or raises")
 
 

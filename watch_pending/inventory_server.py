@@ -14,12 +14,11 @@ from farmhand.output import format_time
 from watch_pending.config_sources import InventoryServer
 from watch_pending.http_reads import Patience, fetch_json, open_session, within
 from watch_pending.inventory_rows import read_rows
-from watch_pending.source_models import InventoryWorker, Trouble
+from watch_pending.source_models import INVENTORY, InventoryWorker, Trouble
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 64 * 2**20
 FILE = "inventory.json"
-SOURCE = "inventory"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +67,8 @@ def read_inventory(ask: Ask, directory: Path) -> Inventory:
         why = f"{why}; the one of {age.total_seconds() / 60:.0f} minutes ago is used"
     else:
         why = f"{why}; there is none from before"
-    log.warning("%s: %s", SOURCE, why)
-    trouble = Trouble(source=SOURCE, why=why, held=workers is None)
+    log.warning("%s: %s", INVENTORY, why)
+    trouble = Trouble(source=INVENTORY, why=why, held=workers is None)
     return Inventory(workers=workers, trouble=trouble)
 
 
@@ -108,7 +107,7 @@ def _read_kept(ask: Ask, path: Path) -> tuple[Kept | None, tuple[InventoryWorker
     except FileNotFoundError:
         return None, None
     except (OSError, ValueError, RecursionError, TypeError, KeyError) as err:
-        log.warning("%s: %s can't be used: %r", SOURCE, path, err)
+        log.warning("%s: %s can't be used: %r", INVENTORY, path, err)
         return None, None
 
 
@@ -119,4 +118,4 @@ def keep(directory: Path, fetched: Kept) -> None:
         with replacing(directory / FILE) as file:
             file.write(json.dumps(document).encode())
     except OSError as err:
-        log.warning("%s: %s can't be written: %s", SOURCE, directory / FILE, err)
+        log.warning("%s: %s can't be written: %s", INVENTORY, directory / FILE, err)

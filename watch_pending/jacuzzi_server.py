@@ -15,13 +15,12 @@ from urllib.parse import quote
 from farmhand.errors import Unavailable
 from watch_pending.config_sources import IfDown, JacuzziServer
 from watch_pending.http_reads import NoAnswer, Patience, fetch_json, open_session
-from watch_pending.source_models import Jacuzzis, Trouble, is_name
+from watch_pending.source_models import JACUZZIS, Jacuzzis, Trouble, is_name
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 2**20
 ASKED_AT_ONCE = 8
 ALL_QUESTIONS = 3  # times the time that one may take
-SOURCE = "jacuzzis"
 
 Answer = frozenset[str] | None
 """Names of workers; None where there is no such thing."""
@@ -58,7 +57,7 @@ def read_jacuzzis(
     )
     held = server.if_down is IfDown.HOLD
     log.warning("%s: %s", "jacuzzis" if held else "jacuzzis, taken for none", why)
-    trouble = Trouble(source=SOURCE, why=why, held=held)
+    trouble = Trouble(source=JACUZZIS, why=why, held=held)
     if not held:
         return Jacuzzis(by_builder=own, allocated=allocated), trouble
     unknown = {b: answers.untold[url] for b, url in urls.items() if url in answers.untold}

@@ -12,10 +12,10 @@ from watch_pending.backoff_models import Backoff, Kind
 from watch_pending.models import Image, Snapshot
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.settings_digest import Digests, Remembered, digest_settings, find_void
+from watch_pending.sight import Sight
 
 if TYPE_CHECKING:
     from watch_pending.aws import Aws
-    from watch_pending.run import Sight
 
 log = logging.getLogger("watch-pending")
 
@@ -34,7 +34,7 @@ def find_digests(
     return digest_settings(settings.watch, templates, images, key_id)
 
 
-def recall(settings: WatchPendingSettings, sight: "Sight") -> "Sight":
+def recall(settings: WatchPendingSettings, sight: Sight) -> Sight:
     """Leave out the back-offs whose settings have changed, or all such ones with --retry-stopped.
 
     Where EC2 was not asked, nothing can be said of settings, since they have to do with AMIs.

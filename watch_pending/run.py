@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from farmhand.command import Result, Run
 from farmhand.db import FarmDb, format_url
@@ -29,27 +28,11 @@ from watch_pending.plan import plan_launches, shorten
 from watch_pending.report import count_by_status, plan_to_json, print_plan
 from watch_pending.samples import BROKEN, make_samples
 from watch_pending.settings import WatchPendingSettings
-from watch_pending.settings_digest import Remembered
-from watch_pending.sources import SourcesRead, keep_fetched, read_sources
+from watch_pending.sight import Sight
+from watch_pending.sources import keep_fetched, read_sources
 from watch_pending.waves import settle, with_outcomes
 
-if TYPE_CHECKING:
-    from watch_pending.aws import Aws
-
 log = logging.getLogger("watch-pending")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sight:
-    """What a run has read; `cloud` is None where nothing waits that needs EC2."""
-
-    snapshot: Snapshot
-    scheduler: gather.Scheduler
-    cloud: Cloud | None
-    rules: tuple[Rule, ...]
-    read: SourcesRead | None = None
-    aws: "Aws | None" = None
-    remembered: Remembered = field(default_factory=Remembered)
 
 
 def run_once(run: Run, settings: WatchPendingSettings) -> Result:

@@ -8,6 +8,7 @@ from farmhand.metrics import Sample
 from watch_pending.config_machines import Market
 from watch_pending.demand import own_instances
 from watch_pending.models import Outcome, Plan, Snapshot, Status
+from watch_pending.source_models import INVENTORY, JACUZZIS, Sources
 
 BY_TYPE = {
     "matched": "Requests that wait and that machines of this type serve.",
@@ -21,6 +22,7 @@ BY_TYPE = {
 KIND = ("region", "instance_type", "ec2_type", "market", "virtualization", "root_device")
 # Someone must look: nothing that a limit, money or capacity explains.
 BROKEN = frozenset({Status.FAILED, Status.UNKNOWN})
+SOURCES = (INVENTORY, JACUZZIS)
 # What the original called a market.
 LIFE_CYCLE = {Market.SPOT: "spot", Market.ON_DEMAND: "ondemand"}
 
@@ -35,6 +37,7 @@ def make_samples(
         *_by_type(plan, outcomes),
         *_by_kind("running", "Machines of this farm that run.", count_running(snapshot)),
         *_by_kind("started", "Machines the run launched.", count_started(snapshot, outcomes)),
+        *_of_sources(snapshot.sources),
         *(
             Sample(name="api_calls", help="EC2 calls of the run.", value=n, labels={"action": a})
             for a, n in calls.items()
@@ -65,6 +68,18 @@ def _by_type(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[Sample]:
                 labels={"instance_type": instance_type},
                 graphite="aws_pending" if name == "matched" else "",
             )
+
+
+def _of_sources(sources: Sources) -> Iterator[Sample]:
+    """Say of each server that may be configured whether it told what it should."""
+    troubled = {trouble.source for trouble in sources.troubles}
+    for source in SOURCES:
+        yield Sample(
+            name="source_down",
+            help="1 where a configured server of names or jacuzzis did not tell what it should.",
+            value=source in troubled,
+            labels={"source": source},
+        )
 
 
 def count_running(snapshot: Snapshot) -> Counter[tuple[str, ...]]:

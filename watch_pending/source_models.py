@@ -6,6 +6,8 @@ from typing import Self
 
 from watch_pending.config_machines import MAX_NAME_LENGTH, Market
 
+INVENTORY, JACUZZIS = "inventory", "jacuzzis"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InventoryWorker:

@@ -81,6 +81,21 @@ def make_fields(  # noqa: PLR0913 - one argument for each thing that tells machi
     }
 
 
+def check_template(path: Path) -> None:
+    """Fill a template in for a machine made up; raises BadInput where it can't be."""
+    fields = make_fields(
+        moz_instance_type="type",
+        hostname="type-001",
+        domain="example.com",
+        region="us-east-1",
+        market="spot",
+        farm="farm",
+        launch_id="0" * 32,
+        puppet_cert=None,
+    )
+    render_user_data(read_template(path), fields)
+
+
 def is_index_aware(template: Template) -> bool:
     """Whether one text of a template will do for many machines: each finds its name in a list."""
     fields = _find_jinja_fields(template) if _is_jinja(template) else _find_fields(template.text)

@@ -25,6 +25,7 @@ processors = Table(
     Column("name", String(32), nullable=False),
     Column("title", Name, nullable=False),
     UniqueConstraint("name"),
+    sqlite_autoincrement=True,
 )
 
 daemons = Table(
@@ -69,6 +70,7 @@ daemons = Table(
     UniqueConstraint("name"),
     UniqueConstraint("url"),
     Index("ix_daemons_owner", "owner"),
+    sqlite_autoincrement=True,
 )
 
 daemon_processors = Table(
@@ -94,6 +96,7 @@ stored_files = Table(
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("sha256"),
     Index("ix_stored_files_sha1", "sha1"),
+    sqlite_autoincrement=True,
 )
 
 # An architecture of a series, and what its builds are built in.
@@ -110,6 +113,7 @@ chroots = Table(
     # NULL: none, so nothing is built for it.
     Column("file_id", Id, ForeignKey("stored_files.id")),
     UniqueConstraint("distribution", "series", "pocket", "arch_tag"),
+    sqlite_autoincrement=True,
 )
 
 builds = Table(
@@ -155,6 +159,7 @@ builds = Table(
     Column("publish_until", UtcDateTime),
     Index("ix_builds_state_published_at", "state", "published_at"),
     Index("ix_builds_state_finished_at", "state", "finished_at"),
+    sqlite_autoincrement=True,
 )
 
 build_files = Table(
@@ -192,6 +197,7 @@ build_queue = Table(
     UniqueConstraint("build_id"),
     UniqueConstraint("daemon_id"),
     Index("ix_build_queue_status_processor_id", "status", "processor_id", "score"),
+    sqlite_autoincrement=True,
 )
 
 # Each time that a build was given to a daemon; the cookie is `<build id>-<queue id>`.
@@ -210,4 +216,5 @@ attempts = Table(
     Column("ended_at", UtcDateTime),
     UniqueConstraint("queue_id"),
     Index("ix_attempts_build_id", "build_id"),
+    sqlite_autoincrement=True,
 )

@@ -23,6 +23,7 @@ def _look_up(name: str) -> Table:
         Column("id", Id, primary_key=True, autoincrement=True),
         Column("name", Name, nullable=False),
         UniqueConstraint("name"),
+        sqlite_autoincrement=True,
     )
 
 
@@ -51,6 +52,7 @@ masters = Table(
     Column("enabled", Boolean(create_constraint=False), nullable=False, server_default=true()),
     Column("notes", Text),
     UniqueConstraint("nickname"),
+    sqlite_autoincrement=True,
 )
 
 tac_templates = Table(
@@ -61,6 +63,7 @@ tac_templates = Table(
     # NULL: the one of this name that the release ships.
     Column("template", Text),
     UniqueConstraint("name"),
+    sqlite_autoincrement=True,
 )
 
 worker_passwords = Table(
@@ -71,6 +74,7 @@ worker_passwords = Table(
     # NULL: for each distro of the pool that has no row of its own.
     Column("distro_id", Id, ForeignKey("distros.id")),
     Column("password", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 workers = Table(
@@ -115,6 +119,7 @@ workers = Table(
         "current_master_id",
         "last_seen_at",
     ),
+    sqlite_autoincrement=True,
 )
 
 # One row, id 1: who places workers or edits what is above locks it first. `generation` rises
@@ -140,6 +145,7 @@ allocations = Table(
     # Which server decided.
     Column("host", Name, nullable=False),
     Index("ix_allocations_worker_id", "worker_id", "id"),
+    sqlite_autoincrement=True,
 )
 
 # The fixed set of workers a builder may use.

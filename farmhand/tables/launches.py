@@ -54,6 +54,7 @@ launches = Table(
     UniqueConstraint("token"),
     Index("ix_launches_state_created_at", "state", "created_at"),
     Index("ix_launches_run_id", "run_id"),
+    sqlite_autoincrement=True,
 )
 
 # Machines of this farm as DescribeInstances last showed them.
@@ -109,6 +110,7 @@ stops = Table(
     UniqueConstraint("open_instance_id"),
     Index("ix_stops_closed_at", "closed_at"),
     Index("ix_stops_run_id", "run_id"),
+    sqlite_autoincrement=True,
 )
 
 # What AWS would not give, by scope: a NULL column stands for any. Nothing is asked for there

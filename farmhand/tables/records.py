@@ -1,4 +1,4 @@
-"""What every command leaves behind: its runs, its leases, whose farm this is."""
+"""What every command leaves behind: its runs, and whose farm this is."""
 
 from sqlalchemy import JSON, Column, Index, Integer, String, Table
 
@@ -18,15 +18,9 @@ runs = Table(
     Column("exit_code", Integer),
     Column("summary", JSON(none_as_null=True)),
     Index("ix_runs_command_verb_started_at", "command", "verb", "started_at"),
+    sqlite_autoincrement=True,
 )
 
-leases = Table(
-    "leases",
-    metadata,
-    Column("name", Name, primary_key=True),
-    Column("owner", Name, nullable=False),
-    Column("expires_at", UtcDateTime, nullable=False),
-)
 
 schema_info = Table(
     "schema_info",

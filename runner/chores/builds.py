@@ -19,7 +19,6 @@ class BuildDirectory:
     base: str
     name: str
     changed: float
-    device: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -54,7 +54,6 @@ def find_bases(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 def read_builds(base: Path, parent: int) -> list[BuildDirectory]:
     """List directories, and links in the place of one; what begins with a dot is none."""
-    device = os.fstat(parent).st_dev
     found = []
     with os.scandir(parent) as entries:
         for entry in entries:
@@ -62,10 +61,7 @@ def read_builds(base: Path, parent: int) -> list[BuildDirectory]:
                 continue
             with suppress(FileNotFoundError):
                 changed = read_change(parent, entry)
-                each = BuildDirectory(
-                    base=str(base), name=entry.name, changed=changed, device=device
-                )
-                found.append(each)
+                found.append(BuildDirectory(base=str(base), name=entry.name, changed=changed))
     return found
 
 

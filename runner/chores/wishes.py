@@ -1,13 +1,13 @@
 """Small files of the state directory by which chores tell each other something."""
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from farmhand.errors import BadInput, FarmError
+from farmhand.files import replacing
 from farmhand.state import make_writable
 from runner.chores.settings import Action
 
@@ -35,13 +35,9 @@ def read_note(path: Path) -> dict[str, Any]:
 def write_note(path: Path, document: dict[str, Any]) -> None:
     """Write it whole, and onto the disk: the machine may go down next. Raises FarmError."""
     make_writable(path.parent)
-    draft = path.with_name(f".{path.name}.new")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        with replacing(path) as file:
+            file.write(json.dumps(document).encode())
     except OSError as err:
         raise FarmError(f"{path} can't be written: {err.strerror}") from err
 

@@ -23,11 +23,6 @@ SHA1 = re.compile(r"[0-9a-f]{40}")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_:@-]*(/[A-Za-z0-9][A-Za-z0-9.+~_:@-]*)?")
 BUILD_STATUS = re.compile(r"BuildStatus\.([A-Za-z0-9_]{1,32})")
 
-KNOWN_BUILD_STATUSES = frozenset(
-    ("OK", "PACKAGEFAIL", "DEPFAIL", "CHROOTFAIL", "BUILDERFAIL", "GIVENBACK", "ABORTED")
-)
-"""Without "BuildStatus."; a daemon may say others."""
-
 
 class DaemonState(StrEnum):
     """What a daemon is doing; ABORTED is of the list dialect before September 2013."""

@@ -1,16 +1,17 @@
 """`scanner build files`: what a build was made from and what it made."""
 
-import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, FarmError
+from farmhand.output import write_bytes
 from farmhand.wording import unknown
 from scanner import build_queries as queries
 from scanner.settings import Settings
 from scanner.verbs.builds import read_build
 from scanner.verbs.change import show_rows
-
-CHUNK = 2**16
+from scanner.verbs.spans import Span, read_span
 
 
 def list_files(run: Run, settings: Settings, build_id: int) -> Result:
@@ -23,8 +24,8 @@ def list_files(run: Run, settings: Settings, build_id: int) -> Result:
     return show_rows(run, shown, ("role", "name", "size", "sha256", "path"), "no files")
 
 
-def write_file(settings: Settings, named: tuple[int, str], span: tuple[int, int | None]) -> Result:
-    """Write a result to stdout, from one byte to another; below 0: so many of the last."""
+def write_file(settings: Settings, named: tuple[int, str], span: Span) -> Result:
+    """Write a part of a result to stdout."""
     build_id, name = named
     with settings.open_database(reading=True).begin() as connection:
         read_build(connection, build_id)
@@ -33,14 +34,13 @@ def write_file(settings: Settings, named: tuple[int, str], span: tuple[int, int 
     if name not in results:
         raise BadInput(f"build {build_id}: {unknown('result', name, results)}")
     path = settings.store.root / results[name]["path"]
-    start, left = span
+    write_bytes(_read(path, span))
+    return Result()
+
+
+def _read(path: Path, span: Span) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            file.seek(start if start >= 0 else max(0, results[name]["size"] + start))
-            while data := file.read(CHUNK if left is None else min(CHUNK, left)):
-                left = None if left is None else left - len(data)
-                sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            yield from read_span(file, span)
     except OSError as err:
         raise FarmError(f"{path}: {err.strerror}") from err
-    return Result()

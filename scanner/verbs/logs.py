@@ -18,14 +18,13 @@ from scanner.settings import Settings
 from scanner.transport.calls import LOG_NAME, MOST_LOG_BYTES, Limits, Transport, run_calls
 from scanner.transport.errors import FileMissing, NothingMore
 from scanner.verbs.builds import read_build
+from scanner.verbs.spans import Span, read_span
 
 log = logging.getLogger("scanner")
 FOLLOW_S = 2.0
-CHUNK = 2**16
 MOST_AT_ONCE = 2**24
 RUNS = (QueueStatus.RUNNING, QueueStatus.CANCELLING)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-Span = tuple[int, int | None]
 
 
 def print_path(run: Run, settings: Settings, build_id: int) -> Result:
@@ -158,19 +157,10 @@ class LastBytes:
 
 
 def read_stored(path: Path, span: Span) -> Iterator[bytes]:
-    """Read a stored log from one byte on, a piece at a time; below 0: so many of the last.
-
-    Raises FarmError where it can't be read.
-    """
-    start, left = span
+    """Read a part of a stored log. Raises FarmError where it can't be read."""
     try:
         with gzip.open(path) as file:
-            if start < 0:
-                start = max(0, file.seek(0, 2) + start)
-            file.seek(start)
-            while data := file.read(CHUNK if left is None else min(CHUNK, left)):
-                left = None if left is None else left - len(data)
-                yield data
+            yield from read_span(file, span)
     except (OSError, EOFError, zlib.error) as err:
         raise FarmError(f"{path}: {getattr(err, 'strerror', None) or err}") from err
 

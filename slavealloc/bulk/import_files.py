@@ -1,8 +1,10 @@
 """The files that an import was given → their rows, or all that is wrong with them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from farmhand.errors import BadInput
 from farmhand.validation import Place, Problem, refuse
@@ -25,6 +27,13 @@ from slavealloc.bulk.importing import (
     parse_csv,
     parse_masters,
 )
+
+OPTIONS: Mapping[str, Form] = {
+    "slave_data": WORKERS,
+    "master_data": MASTERS,
+    "password_data": PASSWORDS,
+    "jacuzzi_data": JACUZZIS,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +73,20 @@ def read_files(paths: Paths) -> Files:
     found += find_repeats(files.templates, ())
     refuse(found)
     return files
+
+
+def check_file(path: Path) -> None:
+    """Read one file as an import would: a template, or a CSV file, of a kind that its header tells.
+
+    Raises BadInput with a line for each thing that is wrong.
+    """
+    if path.name.endswith(".tac.j2"):
+        read_files(Paths(templates=(path,)))
+        return
+    header = {name.strip() for name in _read(path).partition("\n")[0].split(",")}
+    likest = max(OPTIONS, key=lambda option: len(header & OPTIONS[option].columns.keys()))
+    named: dict[str, Any] = {likest: path}
+    read_files(Paths(**named))
 
 
 def _read(path: Path) -> str:

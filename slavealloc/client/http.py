@@ -45,9 +45,25 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A table of the API whose rows have names: what one is called, and its fields."""
+
+    table: str
+    word: str
+    key: str
+    fields: tuple[str, ...]
+
+
+WORKERS = Kind(table="slaves", word="worker", key="name", fields=WORKER)
+MASTERS = Kind(table="masters", word="master", key="nickname", fields=MASTER)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Edit:
     """Fields to change in the version of a row that was read, and why."""
 
+    kind: Kind
+    name: str
     fields: Row
     etag: str | None
     why: str | None = None
@@ -81,15 +97,18 @@ class Server:
 
     def find_worker(self, name: str) -> Row:
         """Read a worker; raises BadInput with near names where there is none."""
-        return self.find_version(name)[0]
+        return self.find_version(WORKERS, name)[0]
 
-    def find_version(self, name: str) -> tuple[Row, str | None]:
-        """Read a worker, and the tag that an edit of it is to show; raises as find_worker does."""
-        answer = self.ask("api/slaves", name, byname=1)
+    def find_version(self, kind: Kind, name: str) -> tuple[Row, str | None]:
+        """Read a worker or master, and the tag that an edit of it is to show.
+
+        Raises BadInput with near names where there is none.
+        """
+        answer = self.ask(f"api/{kind.table}", name, byname=1)
         if answer.status == requests.codes.not_found:
-            names = [row["name"] for row in self.read_rows("slaves", ("name",))]
-            raise BadInput(format_unknown("worker", name, names))
-        return parse_row(answer, parse_answer(answer), WORKER), answer.etag
+            names = [row[kind.key] for row in self.read_rows(kind.table, (kind.key,))]
+            raise BadInput(format_unknown(kind.word, name, names))
+        return parse_row(answer, parse_answer(answer), kind.fields), answer.etag
 
     def find_master(self, nickname: str) -> Row:
         """Read a master; raises BadInput with near names where there is none."""
@@ -119,16 +138,16 @@ class Server:
             if name not in known:
                 raise BadInput(format_unknown(what, name, known))
 
-    def edit_worker(self, name: str, edit: Edit) -> None:
-        """Change fields of a worker; raises Locked where somebody else did meanwhile."""
-        answer = self.ask("api/slaves", name, edit=edit, byname=1)
+    def write(self, edit: Edit) -> None:
+        """Change fields of a row; raises Locked where somebody else did meanwhile."""
+        answer = self.ask(f"api/{edit.kind.table}", edit.name, edit=edit, byname=1)
         if answer.status == requests.codes.precondition_failed:
             refusal = parse_row(answer, parse_json(answer), ("row",))
             now = parse_row(answer, refusal["row"], edit.fields)
-            raise Locked(format_conflict(name, edit.fields, now))
+            raise Locked(format_conflict(edit.name, edit.fields, now))
         if parse_answer(answer) != {"success": True}:
             raise not_ours(answer)
-        log.info("%s: set %s", name, dict(edit.fields))
+        log.info("%s: set %s", edit.name, dict(edit.fields))
 
     def preview_tac(self, name: str) -> tuple[str, Row | None]:
         """Read the tac a worker would get, and its master unless it is disabled; raises Refused."""

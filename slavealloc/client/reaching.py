@@ -12,12 +12,11 @@ from farmhand.command import Run
 from farmhand.config_file import find_config
 from farmhand.errors import BadInput
 from slavealloc.client.http import Server
-from slavealloc.client.whom import Whom
+from slavealloc.client.whom import DEFAULT_URL, Whom
 from slavealloc.config import SlaveAlloc
 from slavealloc.runslave.settings import hide_user
 from slavealloc.secret import find_token, parse_token
 
-DEFAULT_URL = "http://127.0.0.1:1080"
 URL = re.compile(r"(https?://[^\s/?#]+(?:/[^\s?#]*?)??)/*(?:/api(?:/v1)?)?/*")
 
 

@@ -1,7 +1,7 @@
 """How the verbs that ask the server tell what they found and did; pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -159,7 +159,7 @@ def format_unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def format_conflict(name: str, wanted: Row, now: Row) -> str:
-    """Say that somebody else changed a worker, and what it has now where it was to change.
+    """Say that somebody else changed a row, and what it has now where it was to change.
 
     >>> format_conflict("w1", {"notes": "bug 2"}, {"notes": "bug 1", "enabled": True})
     'w1 was changed meanwhile, so nothing is written; now it has notes: "bug 1"'
@@ -183,6 +183,17 @@ def find_obstacles(worker: Row, master: Row) -> list[str]:
     return found
 
 
+def find_stranded(master: Row, masters: Iterable[Row], workers: Iterable[Row]) -> Iterator[str]:
+    """Say which workers get no master once this one is disabled."""
+    nickname = master["nickname"]
+    others = [m for m in masters if m["enabled"] and m["masterid"] != master["masterid"]]
+    if not any(other["poolid"] == master["poolid"] for other in others):
+        yield f"pool {master['pool']} has no other enabled master: its workers get none"
+    locked = sorted(w["name"] for w in workers if w["locked_masterid"] == master["masterid"])
+    if locked:
+        yield f"locked to {nickname}, so they get no master until unlocked: {', '.join(locked)}"
+
+
 def format_lock(name: str, before: str | None, after: str | None, *, dry_run: bool) -> str:
     """Say what became of a worker's lock; `before` and `after` are masters.
 
@@ -198,7 +209,7 @@ def format_lock(name: str, before: str | None, after: str | None, *, dry_run: bo
 
 
 def format_enabled(name: str, *, before: bool, after: bool, dry_run: bool) -> str:
-    """Say what became of a worker's state.
+    """Say what became of a worker's or master's state.
 
     >>> format_enabled("w1", before=True, after=False, dry_run=True)
     'w1 would be disabled'

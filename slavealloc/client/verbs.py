@@ -6,13 +6,23 @@ A verb that changes something reads first: it says what was before, and changes 
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, ExitCode, FarmError, Unavailable
 from farmhand.output import print_json, print_lines, print_table, print_text
 from slavealloc.client import report
-from slavealloc.client.http import LISTED_MASTER, LISTED_WORKER, Edit, Refused, Server
+from slavealloc.client.http import (
+    LISTED_MASTER,
+    LISTED_WORKER,
+    MASTERS,
+    WORKERS,
+    Edit,
+    Kind,
+    Refused,
+    Server,
+)
 from slavealloc.client.reaching import reaching
 from slavealloc.client.report import Given, Row
 from slavealloc.client.whom import Whom
@@ -111,14 +121,22 @@ def _give(name: str, tac: str, master: Row | None, *, recorded: bool) -> Given:
     )
 
 
-# Verbs that change a worker
+# Verbs that change something
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """What a worker or master is to be, and why; without a note its notes are kept."""
+
+    enabled: bool
+    note: str | None
 
 
 def lock_worker(run: Run, whom: Whom, slave: str, master: str) -> Result:
     """Send a worker to a master from its next start on; raises BadInput for unknown names."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        (worker, etag), target = server.find_version(name), server.find_master(master)
+        (worker, etag), target = server.find_version(WORKERS, name), server.find_master(master)
         for warning in report.find_obstacles(worker, target):
             log.warning("%s", warning)
         return _move_lock(run, server, (worker, etag), target)
@@ -128,7 +146,7 @@ def unlock_worker(run: Run, whom: Whom, slave: str) -> Result:
     """Let a worker go to any master again; raises BadInput if it was not locked."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        worker, etag = server.find_version(name)
+        worker, etag = server.find_version(WORKERS, name)
         if worker["locked_masterid"] is None:
             raise BadInput(f"{name} is not locked")
         return _move_lock(run, server, (worker, etag), None)
@@ -145,40 +163,59 @@ def _move_lock(
     fields = {"locked_masterid": target_id} if target_id != locked_id else {}
     document = {"slave": name, "locked_master": after, "previous_locked_master": before}
     line = report.format_lock(name, before, after, dry_run=run.dry_run)
-    return _apply(run, server, document, Edit(fields=fields, etag=etag), line)
+    edit = Edit(kind=WORKERS, name=name, fields=fields, etag=etag)
+    return _apply(run, server, document, edit, line)
 
 
 def set_enabled(run: Run, whom: Whom, slave: str, *, enabled: bool, note: str | None) -> Result:
     """Enable or disable a worker; a note replaces its notes, also where the state stays."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        worker, etag = server.find_version(name)
-        was_enabled = bool(worker["enabled"])
-        before = worker["notes"] or None
-        after = before if note is None else note or None
-        fields: dict[str, object] = {"enabled": enabled} if enabled != was_enabled else {}
-        fields |= {"notes": after} if after != before else {}
-        document = {
-            "slave": name,
-            "enabled": enabled,
-            "previous_enabled": was_enabled,
-            "notes": after,
-            "previous_notes": before,
-        }
-        state = report.format_enabled(name, before=was_enabled, after=enabled, dry_run=run.dry_run)
-        notes = report.format_notes(before, after, dry_run=run.dry_run)
-        edit = Edit(fields=fields, etag=etag, why=note)
-        return _apply(run, server, document, edit, f"{state}; {notes}")
+        return _set_state(run, server, WORKERS, name, State(enabled=enabled, note=note))
+
+
+def set_master_enabled(
+    run: Run, whom: Whom, nickname: str, *, enabled: bool, note: str | None
+) -> Result:
+    """Enable or disable a master, as a worker; warns of workers that then get no master."""
+    with reaching(run, whom, shows_token=True) as server:
+        master = server.find_master(nickname)
+        if not enabled:
+            masters = server.read_rows("masters", LISTED_MASTER)
+            workers = server.read_rows("slaves", LISTED_WORKER, enabled=1)
+            for warning in report.find_stranded(master, masters, workers):
+                log.warning("%s", warning)
+        return _set_state(run, server, MASTERS, nickname, State(enabled=enabled, note=note))
+
+
+def _set_state(run: Run, server: Server, kind: Kind, name: str, state: State) -> Result:
+    row, etag = server.find_version(kind, name)
+    was_enabled = bool(row["enabled"])
+    before = row["notes"] or None
+    after = before if state.note is None else state.note or None
+    fields: dict[str, object] = {"enabled": state.enabled} if state.enabled != was_enabled else {}
+    fields |= {"notes": after} if after != before else {}
+    document = {
+        "slave" if kind is WORKERS else "master": name,
+        "enabled": state.enabled,
+        "previous_enabled": was_enabled,
+        "notes": after,
+        "previous_notes": before,
+    }
+    said = report.format_enabled(name, before=was_enabled, after=state.enabled, dry_run=run.dry_run)
+    notes = report.format_notes(before, after, dry_run=run.dry_run)
+    edit = Edit(kind=kind, name=name, fields=fields, etag=etag, why=state.note)
+    return _apply(run, server, document, edit, f"{said}; {notes}")
 
 
 def set_notes(run: Run, whom: Whom, slave: str, note: str) -> Result:
     """Replace a worker's notes; an empty note removes them."""
     name = parse_name(slave)
     with reaching(run, whom, shows_token=True) as server:
-        worker, etag = server.find_version(name)
+        worker, etag = server.find_version(WORKERS, name)
         before, after = worker["notes"] or None, note or None
         fields = {"notes": after} if after != before else {}
-        edit = Edit(fields=fields, etag=etag, why=note)
+        edit = Edit(kind=WORKERS, name=name, fields=fields, etag=etag, why=note)
         document = {"slave": name, "notes": after, "previous_notes": before}
         line = f"{name}: {report.format_notes(before, after, dry_run=run.dry_run)}"
         return _apply(run, server, document, edit, line)
@@ -187,9 +224,9 @@ def set_notes(run: Run, whom: Whom, slave: str, note: str) -> Result:
 def _apply(
     run: Run, server: Server, document: Mapping[str, object], edit: Edit, line: str
 ) -> Result:
-    """Change a worker, if there is something to change and this is no dry run, and say so."""
+    """Change a row, if there is something to change and this is no dry run, and say so."""
     if edit.fields and not run.dry_run:
-        server.edit_worker(str(document["slave"]), edit)
+        server.write(edit)
     if run.json:
         print_json({**document, "changed": bool(edit.fields), "dry_run": run.dry_run})
     elif run.speaks:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+DEFAULT_URL = "http://127.0.0.1:1080"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Whom:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy.engine import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from farmhand.db import FarmDb
 from slavealloc.doors.bodies import read_body
 from slavealloc.doors.gate import require_caller
+from slavealloc.queries import read_template_names
 from slavealloc.replies import answer_json
 from slavealloc.rest import edits, jacuzzis
 from slavealloc.rest.asking import (
@@ -23,6 +25,7 @@ from slavealloc.rest.asking import (
 from slavealloc.rest.forms import Deletion, JacuzziEdit, ManyEdits
 from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import check_add, check_edit, check_form, parse_object
+from slavealloc.rest.versions import Version
 
 # Whose rows may be changed many at a time.
 MANY = ("slaves", "masters")
@@ -30,9 +33,13 @@ MANY = ("slaves", "masters")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changes:
-    """The handlers; each runs its one transaction in a thread."""
+    """The handlers; each runs its one transaction in a thread.
+
+    `default_template` is the name that the configuration has, and that no edit may take away.
+    """
 
     database: FarmDb
+    default_template: str
 
     async def edit_row(self, request: Request) -> Response:
         """PUT /api/TABLE/ID: change the fields that the body names."""
@@ -43,7 +50,13 @@ class Changes:
         why = sent.pop("why", None)
         edit = edits.Edit(row=row, values=check_edit(table, sent), etag=find_condition(request))
         author = find_author(request, why)
-        version = await transact(self.database, lambda c: edits.edit_row(c, author, table, edit))
+
+        def change(connection: Connection) -> Version:
+            version = edits.edit_row(connection, author, table, edit)
+            self._keep_default(connection, table)
+            return version
+
+        version = await transact(self.database, change)
         answer = answer_json({"success": True})
         answer.headers["etag"] = answer_row(request, version).headers["etag"]
         return answer
@@ -78,8 +91,23 @@ class Changes:
         author = find_author(request, request.query_params.get("why"))
         table = find_table(request)
         row, etag = find_row(request, table, Deletion), find_condition(request)
-        await transact(self.database, lambda c: edits.delete_row(c, author, table, row, etag))
+
+        def change(connection: Connection) -> None:
+            edits.delete_row(connection, author, table, row, etag)
+            self._keep_default(connection, table)
+
+        await transact(self.database, change)
         return Response(status_code=204)
+
+    def _keep_default(self, connection: Connection, table: str) -> None:
+        """Refuse what would leave most workers without a tac, and the server without a start."""
+        if table != "tac_templates":
+            return
+        if self.default_template not in read_template_names(connection):
+            raise edits.InUse(
+                f"{self.default_template} is still used by the configuration, as"
+                " slavealloc.default_template: the template of workers that have none of their own"
+            )
 
     async def set_jacuzzi(self, request: Request) -> Response:
         """PUT /api/jacuzzis/BUILDER: confine a builder to these workers and no others."""

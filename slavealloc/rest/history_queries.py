@@ -1,6 +1,7 @@
 """SQL of a worker's history: where it was sent, and what was changed of it."""
 
 import json
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,12 +51,14 @@ def _read_allocations(connection: Connection, worker_id: int) -> list[dict[str, 
 
 
 def _read_edits(connection: Connection, worker_id: int) -> list[dict[str, Any]]:
+    """Read its edits; not those of an older worker that had its id, in a database loaded anew."""
     statement = (
         sa.select(audit)
         .where(audit.c.table_name == "workers", audit.c.row_id == worker_id)
         .order_by(audit.c.id.desc())
         .limit(SHOWN)
     )
+    rows = takewhile(lambda row: row.action != "delete", connection.execute(statement))
     return [
         {
             "kind": "edit",
@@ -68,5 +71,5 @@ def _read_edits(connection: Connection, worker_id: int) -> list[dict[str, Any]]:
             },
             "why": each.why,
         }
-        for each in connection.execute(statement)
+        for each in rows
     ]

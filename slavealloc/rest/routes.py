@@ -42,7 +42,7 @@ def make_api(places: Places, numbers: Numbers, batches: Batches[Page] | None) ->
     need_token = places.config.machines_need_token
     operations = list_operations(
         Api(places=places, host=socket.getfqdn()),
-        Changes(database=places.database),
+        Changes(database=places.database, default_template=places.config.default_template),
         Allocations(batches=batches, numbers=numbers, need_token=need_token) if batches else None,
     )
     document = Json(make_document(operations, __version__)).body

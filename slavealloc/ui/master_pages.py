@@ -8,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from slavealloc.rest.edits import Missing
 from slavealloc.ui import farm_queries, row_pages
 from slavealloc.ui.row_pages import Asked, RowForm
 from slavealloc.ui.silos import link_workers
 from slavealloc.ui.site import Site
+from slavealloc.ui.worker_queries import DELETED
 
 TABLE = "masters"
 WORKERS_SHOWN = 25
@@ -59,9 +61,12 @@ class MasterPages:
             found = row_pages.read_row(connection, TABLE, nickname, asked)
             since = farm_queries.read_since(connection, counted_s=counted_s)
             loads = farm_queries.read_master_loads(connection, since=since)
+            load = next((load for load in loads if load.nickname == nickname), None)
+            if load is None:
+                raise Missing(DELETED)
             return {
                 "row": row_pages.make_row_view(TABLE, found, asked, []),
-                "load": next(load for load in loads if load.nickname == nickname),
+                "load": load,
                 "workers": farm_queries.read_workers_of(
                     connection, found.version.id, since=since, most=WORKERS_SHOWN
                 ),

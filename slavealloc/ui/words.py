@@ -55,7 +55,7 @@ def format_ago(then: datetime | None, now: datetime) -> str:
     for unit, step in STEPS:
         if passed >= step:
             return f"{passed // step} {unit} ago"
-    return "just now"
+    return "just now"  # or in the future, by the clock of this host
 
 
 def format_number(number: int) -> str:

@@ -14,8 +14,12 @@ from slavealloc import queries
 from slavealloc.allocate import place_workers
 from slavealloc.config import SlaveAlloc
 from slavealloc.models import Loads, Master, Placement, Refusal
+from slavealloc.rest.edits import Missing
 from slavealloc.ui.fields import FIELDS, Names
 from slavealloc.ui.history import Allocation
+
+# A page is several reads, and each sees what others have done before it.
+DELETED = "it was deleted just now"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,14 +56,16 @@ def read_names(connection: Connection) -> Names:
 
 
 def read_seen(connection: Connection, worker_id: int, *, counted_s: float) -> Seen:
-    """Read what placing writes of a worker."""
+    """Read what placing writes of a worker; raises Missing."""
     row = connection.execute(
         sa.select(
             workers.c.last_seen_at,
             (workers.c.last_seen_at > db_now(-counted_s)).label("counted"),
             workers.c.current_master_id,
         ).where(workers.c.id == worker_id)
-    ).one()
+    ).one_or_none()
+    if row is None:
+        raise Missing(DELETED)
     return Seen(
         last_seen_at=row.last_seen_at,
         counted=bool(row.counted),
@@ -68,10 +74,12 @@ def read_seen(connection: Connection, worker_id: int, *, counted_s: float) -> Se
 
 
 def read_place(connection: Connection, name: str, config: SlaveAlloc) -> Place:
-    """Decide where a worker that is there would be sent now, and record nothing."""
+    """Decide where a worker would be sent now, and record nothing; raises Missing."""
     since = queries.read_turn(connection).now - timedelta(seconds=config.counted_s)
     rules = queries.read_rules(connection, default_template=config.default_template)
     found = queries.read_workers(connection, [name], rules, since=since)
+    if not found:
+        raise Missing(DELETED)
     loads = queries.read_loads(connection, since=since, silo=found[0].silo)
     (answer,) = place_workers(found, rules.masters, loads)
     return Place(answer=answer, masters=rules.masters, loads=loads)

@@ -165,6 +165,11 @@ def test_a_log_that_cannot_be_opened_exits_2(tmp_path: Path) -> None:
     assert (ran.exit_code, f"log {tmp_path}" in ran.stderr) == (2, True)
 
 
+def test_syslog_without_an_address_is_this_hosts_and_takes_no_other_option_for_one() -> None:
+    ran = call(done, "run", "--syslog", "-n")
+    assert ran.exit_code == ExitCode.OK or "log /dev/log" in ran.stderr
+
+
 @pytest.mark.fault("SIGTERM to a command", "exit 143")
 def test_sigterm_ends_a_run_like_an_exit() -> None:
     def verb(_run: Run) -> Result:

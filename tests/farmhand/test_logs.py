@@ -2,7 +2,9 @@
 
 import logging
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,8 @@ def _loggers_as_before() -> Iterator[None]:
     before, level = root.handlers, root.level
     yield
     for handler in set(root.handlers) - set(before):
-        handler.close()
+        with suppress(OSError):  # of a full disk
+            handler.close()
     root.handlers = before
     root.setLevel(level)
 
@@ -117,6 +120,38 @@ def test_a_log_file_grows_from_run_to_run(tmp_path: Path) -> None:
         log.warning(word)
         logging.getLogger().handlers[-1].close()
     assert len((tmp_path / "log").read_text().splitlines()) == 2
+
+
+@pytest.mark.fault(
+    "the disk of the log file is full", "one warning that says so; the run goes on without the log"
+)
+def test_a_log_file_on_a_full_disk_costs_one_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log"
+    path.symlink_to("/dev/full")
+    set_up(verbosity=0, logfile=path, syslog=None)
+    say_all()
+    [warned, *more] = capsys.readouterr().err.splitlines()
+    told = rf"log {path}: \[Errno 28\] No space left on device; this run goes on without it"
+    assert re.search(told, warned)
+    assert [line.rpartition(" ")[2] for line in more] == ["warning!", "error!"]
+
+
+@pytest.mark.fault(
+    "syslog goes away in the middle of a run", "one warning that says so; the run goes on"
+)
+def test_a_syslog_that_goes_away_costs_one_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = str(tmp_path / "syslog")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(address)
+        set_up(verbosity=0, logfile=None, syslog=address)
+    say_all()
+    said = capsys.readouterr().err
+    assert said.count(f"log {address}: ") == said.count("goes on without it") == 1
+    assert "Traceback" not in said
 
 
 @pytest.mark.fault("the log file of -l is {id}", "exit 2, a line that names it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from farmhand.db import make_engine, parse_url
-from farmhand.upgrades import upgrade
 from tests import ec2_client, ec2_control, services
 from tests.farm import Farm
+from tests.farm_tables import make_tables
 from tests.scan_farm import ScanFarm, running_scan_farm
 from tests.scheduler_database import SchedulerDatabase
 from tests.scheduler_schemas import Shape
@@ -114,21 +113,10 @@ def scans(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScanFarm]:
     server.drop_database(name)
 
 
-@pytest.fixture(scope="session")
-def sqlite_farm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A farm database with this release's tables and no rows, to be copied."""
-    path = tmp_path_factory.mktemp("sqlite") / "farm.sqlite"
-    engine = make_engine(parse_url(f"sqlite:///{path}", "test"), timeout_s=60)
-    upgrade(engine)
-    engine.dispose()
-    return path
-
-
 @pytest.fixture
-def bobs(tmp_path: Path, sqlite_farm: Path) -> Iterator[ScanFarm]:
+def bobs(tmp_path: Path) -> Iterator[ScanFarm]:
     """The same on SQLite only, for what the database has no part in."""
-    shutil.copy(sqlite_farm, tmp_path / "farm.sqlite")
-    with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite", empty=False) as farm:
+    with running_scan_farm(tmp_path, f"sqlite:///{tmp_path}/farm.sqlite") as farm:
         yield farm
 
 
@@ -159,7 +147,6 @@ def migrated(
     else:
         server: services.DatabaseServer = request.getfixturevalue(request.param)
         url = server.create_database(f"migrated_{uuid.uuid4().hex[:12]}")
-    engine = make_engine(parse_url(url, "test"), timeout_s=60)
-    upgrade(engine)
+    engine = make_tables(make_engine(parse_url(url, "test"), timeout_s=60))
     yield engine
     engine.dispose()

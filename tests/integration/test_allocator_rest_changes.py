@@ -11,6 +11,7 @@ import requests
 import sqlalchemy as sa
 
 from farmhand.tables import farm
+from slavealloc.tac import read_shipped
 from tests import services
 from tests.allocators import (
     Allocator,
@@ -31,11 +32,16 @@ def servers(
 ) -> Iterator[tuple[Allocator, Allocator]]:
     """Two servers on one farm: masters bm1 and bm2, workers w01 to w30, 3 of them disabled."""
     state: Path = tmp_path_factory.mktemp("changes")
+    config = "farm: default\nslavealloc: {default_template: ours}\n"
+    (state / "farmhand.yml").write_text(config)
     url = f"sqlite:///{state}/farm.db"
     if request.param != "sqlite":
         server: services.DatabaseServer = request.getfixturevalue(request.param)
         url = server.create_database(f"changes_{uuid.uuid4().hex[:12]}")
     engine = make_places_database(url)
+    with engine.begin() as connection:
+        ours = {"name": "ours", "template": read_shipped("buildbot-worker")}
+        connection.execute(farm.tac_templates.insert().values(ours))
     add_masters(engine, 2)
     add_workers(engine, [f"w{n:02}" for n in range(1, 28)])
     add_workers(engine, ["w28", "w29", "w30"], distro="win64", enabled=False, notes="100% broken")
@@ -286,3 +292,18 @@ def test_places_are_given_as_json(api: Allocator) -> None:
         f"{api.url}/api/allocations", json={"name": "w22", "tac": True}, timeout=30
     )
     assert "pw-prod" in shown.json()["allocations"][0]["tac"]
+
+
+@pytest.mark.fault(
+    "somebody deletes or renames the tac template that `default_template` names",
+    "409 with the reason; nothing is changed",
+)
+def test_the_configuration_s_template_can_neither_go_nor_have_another_name(api: Allocator) -> None:
+    ours, text = "tac_templates/ours?byname=1", {"template": "x = {{ basedir }}\n"}
+    for refused in (send(api, "DELETE", ours), send(api, "PUT", ours, {"name": "mine"})):
+        assert refused.status_code == 409
+        said = "ours is still used by the configuration, as slavealloc.default_template"
+        assert said in refused.json()["error"]
+    assert send(api, "POST", "tac_templates", {"name": "other", **text}).status_code == 201
+    assert send(api, "DELETE", "tac_templates/other?byname=1").status_code == 204
+    assert send(api, "PUT", ours, text).ok

@@ -1,5 +1,6 @@
 """Starting, stopping and configuring the server, as its own process."""
 
+import re
 import shutil
 import socket
 import time
@@ -131,6 +132,8 @@ def test_metrics_count_who_asked(engine: sa.Engine, tmp_path: Path) -> None:
     assert 'farmhand_slavealloc_gettac_total{outcome="placed"} 2.0' in text
     assert 'farmhand_slavealloc_gettac_total{outcome="unknown"} 1.0' in text
     assert "farmhand_slavealloc_moves_total 2.0" in text
+    loads = re.findall(r'master_workers{enabled="true",master="[^"]+",pool="[^"]+"} (.*)', text)
+    assert sorted(loads) == ["1.0", "1.0"]
 
 
 def test_head_allocates_nothing(engine: sa.Engine, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_old_amis_go_with_all_their_snapshots(farm: Farm, tmp_path: Path) -> Non
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(farm: Farm) -> None:
+    farm.forget_database()
     newest, old = add(farm, 1), add(farm, 2)
     done = prune(farm, "--dry-run")
     (item,) = done.json["prune"]
@@ -100,13 +101,13 @@ def test_what_is_in_use_stays(farm: Farm) -> None:
     client.create_launch_template_version(
         LaunchTemplateName="template", LaunchTemplateData={"ImageId": newest}
     )
-    make_ssm_client(farm.ec2).put_parameter(Name="/golden", Value=parameter, Type="String")
+    make_ssm_client(farm.ec2).put_parameter(Name="/golden/old", Value=parameter, Type="String")
     place = farm.watch["instance_types"][BLD]["regions"][EAST]
     place["ami"] = launched
     farm.ec2.settings(lag_s=3600)
     farm.add_pending(BUILD)
     assert farm.run("run", "-r", EAST).code == 0
-    place |= {"ami": "resolve:ssm:/golden", "ami_if_untagged": named}
+    place |= {"ami": "resolve:ssm:/golden/old", "ami_if_untagged": named}
     farm.ec2.settings(lag_s=0)
     (instance,) = (each for each in farm.ec2.instances() if each["ami"] == launched)
     farm.ec2.poke_instance(str(instance["id"]), state="terminated")  # its row is open still
@@ -196,7 +197,7 @@ def test_a_region_of_which_anything_is_missing_is_left_alone(farm: Farm, action:
         add(farm, 1, region)
         add(farm, 2, region)
         place = farm.watch["instance_types"][BLD]["regions"][region]
-        place["ami"] = "resolve:ssm:/golden"
+        place["ami"] = "resolve:ssm:/golden/old"
     farm.ec2.add_fault(action=action, region=WEST, code="UnauthorizedOperation")
     done = prune(farm)
     farm.ec2.clear_faults()

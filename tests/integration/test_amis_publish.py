@@ -48,6 +48,7 @@ def test_only_the_regions_of_r_are_in_it(farm: Farm, target: Path) -> None:
 
 
 def test_a_dry_run_counts_and_writes_nothing(farm: Farm, target: Path) -> None:
+    farm.forget_database()
     done = farm.run("amis", "publish", str(target), "--dry-run", "--json")
     assert (done.code, done.json["amis"], done.json["written"]) == (0, 4, False)
     assert not target.exists()

@@ -43,7 +43,7 @@ def use_only(farm: Farm, *ec2_types: str) -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        pytest.param("RequestExpired", 400, id="expired"),
+        pytest.param("ExpiredToken", 400, id="expired"),
         pytest.param("AuthFailure", 401, id="wrong"),
         pytest.param("UnauthorizedOperation", 403, id="refused"),
     ],
@@ -55,10 +55,26 @@ def test_credentials_that_aws_does_not_take_end_in_4_and_a_line_that_says_so(
     farm.ec2.add_fault(action="*", code=code, status=status, message="not with these keys")
     done = farm.run()
     assert (done.code, done.out) == (4, "")
-    assert done.err.splitlines()[-1].endswith(
-        f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
-    )
+    said = f"EC2 answered in no region: DescribeInstances: {code}: not with these keys"
+    lacks = "; this role lacks ec2:DescribeInstances, see docs/iam.md"
+    assert done.err.splitlines()[-1].endswith(said + lacks * (code == "UnauthorizedOperation"))
     assert "Traceback" not in done.err
+
+
+@pytest.mark.fault(
+    "this host's clock is minutes off, so AWS takes no call",
+    "the run exits 3 and says so; no instance type is stopped, and the next run launches",
+)
+def test_a_clock_that_is_wrong_stops_one_run_and_no_type(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="RunInstances", code="RequestExpired", status=400, left=1)
+    done = farm.run("--json")
+    assert (done.code, farm.ec2.instances()) == (3, [])
+    assert "RequestExpired" in done.err
+    assert (
+        "this host's clock is wrong by minutes: have it set, and the next run goes on" in done.err
+    )
+    assert (farm.run().code, len(farm.ec2.instances())) == (0, 1)
 
 
 @pytest.mark.fault(
@@ -115,6 +131,19 @@ def test_where_no_region_answers_the_run_ends_in_4_by_its_deadline(farm: Farm) -
     farm.ec2.settings(latency_s=0)
     assert done.code == 4
     assert "EC2 answered in no region: no answer within" in done.err
+
+
+@pytest.mark.fault(
+    "a proxy answers for one region, with a page of its own",
+    "the region is left out: that is no answer of AWS's; the other launches; exit 3",
+)
+def test_a_region_that_answers_nonsense_stops_no_other(farm: Farm) -> None:
+    farm.add_pending()
+    farm.ec2.add_fault(action="Describe*", region=EAST, body="<html>Log in</html>")
+    done = farm.run()
+    assert (done.code, regions_of(farm.ec2)) == (3, {WEST: 1})
+    assert f"region {EAST} is left out: Describe" in done.err
+    assert "that is no answer of AWS's: no 'Reservations' in it" in done.err
 
 
 @pytest.mark.fault(
@@ -247,6 +276,7 @@ def test_no_capacity_at_all_is_no_failure_and_frees_the_names(farm: Farm) -> Non
         pytest.param({"code": "InternalError", "left": 1}, 2, id="internal error"),
         pytest.param({"drop": "before", "left": 1}, 2, id="dropped call"),
         pytest.param({"drop": "after", "left": 1}, 2, id="dropped answer"),
+        pytest.param({"body": "<html>Log in</html>", "left": 1}, 2, id="a page of a proxy's"),
     ],
 )
 def test_a_call_is_repeated_with_its_token_and_launches_once(

@@ -290,3 +290,47 @@ def test_every_key_of_json_is_documented_and_no_other(
     )
     keys = set().union(*said) if isinstance(said, list) else set(said)
     assert keys == set(re.findall(r'"(\w+)"', section))
+
+
+def master(allocator: Allocator, nickname: str) -> dict[str, Any]:
+    row: dict[str, Any] = allocator.get(f"/api/masters/{nickname}?byname=1").json()
+    return row
+
+
+def test_a_disabled_master_gets_nobody_until_it_is_enabled(ask: Ask, allocator: Allocator) -> None:
+    done = ask("master", "disable", "bm1", "-m", "bug 1: kernel", "-v")
+    assert done.out == 'bm1 is now disabled; its notes are now "bug 1: kernel"; they were none\n'
+    assert "bm2.example.com" in allocator.gettac("bld-13").text
+    done = ask("master", "enable", "bm1", "-m", "", "--json")
+    assert done.json == {
+        "master": "bm1",
+        "enabled": True,
+        "previous_enabled": False,
+        "notes": None,
+        "previous_notes": "bug 1: kernel",
+        "changed": True,
+        "dry_run": False,
+    }
+
+
+def test_who_disables_a_master_is_told_of_workers_that_get_none(ask: Ask) -> None:
+    ask("lock", "bld-13", "bm1")
+    done = ask("master", "disable", "bm1", "--dry-run")
+    assert re.search("locked to bm1, so they get no master until unlocked: .*bld-13", done.err)
+    assert "no other enabled master" not in done.err
+    ask("lock", "-u", "bld-13")
+    done = ask("master", "disable", "bm4", "--dry-run")
+    assert "pool try has no other enabled master: its workers get none" in done.err
+
+
+def test_a_dry_run_leaves_a_master_as_it_is(ask: Ask, allocator: Allocator) -> None:
+    before = master(allocator, "bm2")
+    done = ask("master", "disable", "bm2", "--dry-run", "-v")
+    assert done.out == "bm2 would be disabled; it has no notes\n"
+    assert master(allocator, "bm2") == before
+
+
+def test_a_master_that_there_is_not_is_named_with_a_near_one(ask: Ask) -> None:
+    done = ask("master", "disable", "bm")
+    assert done.code == 2
+    assert 'no master is called "bm"; did you mean' in done.err

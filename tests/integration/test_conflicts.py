@@ -7,8 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from farmhand.conflicts import TRIES, is_conflict, retried
-from farmhand.db import db_now
-from farmhand.tables.records import leases
+from farmhand.tables.farm import tac_templates
 from tests.allocators import make_places_database
 
 pytestmark = pytest.mark.integration
@@ -18,21 +17,24 @@ pytestmark = pytest.mark.integration
 def engine(database_url: str) -> Iterator[sa.Engine]:
     engine = make_places_database(database_url)
     with engine.begin() as connection:
-        rows = [{"name": name, "owner": ""} for name in ("first", "second")]
-        connection.execute(leases.insert().values(expires_at=db_now()), rows)
+        rows = [{"name": name, "template": ""} for name in ("first", "second")]
+        connection.execute(tac_templates.insert(), rows)
     yield engine
     engine.dispose()
 
 
 def take(connection: sa.Connection, name: str, owner: str) -> None:
+    columns = tac_templates.c
     connection.execute(
-        leases.update().where(leases.c.name == name).values(owner=leases.c.owner + owner)
+        tac_templates.update().where(columns.name == name).values(template=columns.template + owner)
     )
 
 
 def owners(engine: sa.Engine) -> list[str]:
     with engine.connect() as connection:
-        return sorted(connection.scalars(sa.select(leases.c.owner)))
+        columns = tac_templates.c
+        taken = sa.select(columns.template).where(columns.name.in_(["first", "second"]))
+        return sorted(connection.scalars(taken))
 
 
 @pytest.mark.fault(

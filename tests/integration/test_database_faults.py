@@ -213,7 +213,6 @@ def test_farm_database_that_is_corrupt(quick: Farm, content: bytes | None) -> No
         quick.ec2.reset()
         whole = path.read_bytes()
         content = whole[:4096] + b"\xff" * (len(whole) - 4096)
-    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     ended = run(quick)
     assert_clear(quick, ended, UNAVAILABLE, "farm database", "farmhand.db")
@@ -231,6 +230,7 @@ def _weaker() -> tuple[str, ...]:
     "exit 2: state directory … can't be written; nothing is launched",
 )
 def test_state_directory_that_can_not_be_written(quick: Farm) -> None:
+    quick.forget_database()
     state = quick.directory / "state"
     state.mkdir(mode=0o500)
     ended = run(quick, prefix=_weaker())
@@ -264,6 +264,7 @@ def test_farm_database_that_can_not_be_written(quick: Farm) -> None:
     "exit 4, one line that names the file; nothing is launched; with room again the next run works",
 )
 def test_a_disk_that_is_full_spoils_nothing(quick: Farm) -> None:
+    quick.forget_database()
     full = ("prlimit", "--fsize=20000")  # a write beyond it fails, as on a full disk
     ended = run(quick, prefix=full)
     assert_clear(quick, ended, UNAVAILABLE, "farm database", "farmhand.db", "disk")

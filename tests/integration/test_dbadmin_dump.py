@@ -16,6 +16,7 @@ from farmhand.upgrades import newest_revision
 from slavealloc.bulk import queries as bulk_queries
 from slavealloc.bulk.dbadmin import dump_database, init_database
 from slavealloc.models import SHIPPED_NAMES
+from tests.allocators import make_places_database
 from tests.bulk_farm import (
     count,
     direct,
@@ -45,8 +46,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def url(database_url: str) -> str:
-    """A database as dbinit makes it."""
-    direct(init_database, make_run(), database_url, None, force=False)
+    """A database as `slavealloc dbinit` makes it."""
+    make_places_database(database_url).dispose()
     return database_url
 
 
@@ -204,7 +205,7 @@ def test_rows_in_one_table_twice_the_batch_are_all_loaded(url: str, tmp_path: Pa
 def test_a_dump_is_of_one_moment(url: str, file: Path) -> None:
     load(url, file)
     with opened(url) as engine:
-        database = FarmDb(engine=engine, url=engine.url, embedded=False)
+        database = FarmDb(engine=engine, url=engine.url)
         with bulk_queries.snapshot(database) as connection:
             rows = bulk_queries.read_all(connection)
             names = [next(rows)[0].name]

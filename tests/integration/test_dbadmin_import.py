@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from farmhand.errors import BadInput
 from farmhand.tables.farm import masters, worker_passwords, workers
-from slavealloc.bulk.dbadmin import import_files, init_database
+from slavealloc.bulk.dbadmin import import_files
+from tests.allocators import make_places_database
 from tests.bulk_farm import DATA, NOON, body, call, direct, dump, make_run, opened, rows_of
 
 pytestmark = pytest.mark.integration
@@ -26,11 +27,11 @@ OPTIONS = {
 
 @pytest.fixture
 def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database as dbinit makes it, and the example files to change and to import."""
+    """A database as `slavealloc dbinit` makes it, and the example files to change and to import."""
     monkeypatch.chdir(tmp_path)
     for path in DATA.iterdir():
         shutil.copy(path, tmp_path)
-    direct(init_database, make_run(), database_url, None, force=False)
+    make_places_database(database_url).dispose()
     return database_url
 
 
@@ -189,7 +190,7 @@ def test_each_row_that_an_import_changes_is_in_the_audit(url: str, tmp_path: Pat
 
 
 @pytest.mark.fault(
-    "one line of a CSV is wrong", "dbimport names file, line and column; nothing is written"
+    "one line of a CSV is wrong", "dbimport names file, line and what is wrong; nothing is written"
 )
 @pytest.mark.parametrize(
     ("file", "line", "message"),

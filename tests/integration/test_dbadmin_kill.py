@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from slavealloc.bulk.dbadmin import dump_database, init_database, load_database
+from slavealloc.bulk.dbadmin import dump_database, load_database
+from tests.allocators import make_places_database
 from tests.bulk_farm import (
     LATE,
     command,
@@ -36,9 +37,9 @@ MOST_MEMORY = 6 * 2**20  # all rows as dictionaries would be far more
 
 @pytest.fixture
 def url(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database as dbinit makes it."""
+    """A database as `slavealloc dbinit` makes it."""
     monkeypatch.chdir(tmp_path)
-    direct(init_database, make_run(), database_url, None, force=False)
+    make_places_database(database_url).dispose()
     return database_url
 
 

@@ -23,6 +23,7 @@ from farmhand.tables.launches import planner
 from farmhand.tables.records import runs, schema_info
 from farmhand.upgrades import MIGRATIONS, newest_revision, read_revision, upgrade
 from tests.farm import Farm
+from tests.farm_tables import make_tables
 
 pytestmark = pytest.mark.integration
 only_mariadb = pytest.mark.parametrize("kind", ["mariadb"])
@@ -47,8 +48,7 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 @pytest.fixture
 def upgraded(engine: sa.Engine) -> sa.Engine:
     """A database with this release's tables."""
-    upgrade(engine)
-    return engine
+    return make_tables(engine)
 
 
 def open_it(
@@ -69,18 +69,35 @@ def table_names(engine: sa.Engine) -> list[str]:
     return sa.inspect(engine).get_table_names()
 
 
-def test_the_migrations_make_the_tables_that_the_code_uses(upgraded: sa.Engine) -> None:
-    with upgraded.connect() as connection:
+def test_the_migrations_make_the_tables_that_the_code_uses(engine: sa.Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
         # MariaDB shows the default `true` as 1.
         opts = {"compare_server_default": connection.dialect.name != "mysql"}
         context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_on_sqlite_too_an_id_never_returns(upgraded: sa.Engine) -> None:
+    found = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'"
+    kept = {table.name for table in metadata.tables.values() if is_kept(table)}
+    assert "workers" in kept
+    assert set(execute(upgraded, found).scalars()) == kept
+    numbered = {t.name for t in metadata.tables.values() if t.autoincrement_column is not None}
+    assert kept == numbered
+
+
+def is_kept(table: sa.Table) -> bool:
+    return bool(table.dialect_options["sqlite"]["autoincrement"])
+
+
 @only_mariadb
-def test_mariadb_compares_names_exactly_and_keeps_microseconds(upgraded: sa.Engine) -> None:
+def test_mariadb_compares_names_exactly_and_keeps_microseconds(engine: sa.Engine) -> None:
+    upgrade(engine)
+
     def read(statement: str) -> set[tuple[object, ...]]:
-        with upgraded.connect() as connection:
+        with engine.connect() as connection:
             return {tuple(row) for row in connection.execute(sa.text(statement))}
 
     ours = "table_schema = DATABASE() AND table_name <> 'alembic_version'"
@@ -104,11 +121,12 @@ def test_the_newest_revision_is_the_head_of_one_history() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
 
 
-def test_upgrading_twice_changes_nothing(upgraded: sa.Engine) -> None:
-    execute(upgraded, planner.update().values(generation=7))
-    upgrade(upgraded)
-    assert read_revision(upgraded) == newest_revision()
-    assert execute(upgraded, sa.select(planner.c.generation)).scalars().all() == [7]
+def test_upgrading_twice_changes_nothing(engine: sa.Engine) -> None:
+    upgrade(engine)
+    execute(engine, planner.update().values(generation=7))
+    upgrade(engine)
+    assert read_revision(engine) == newest_revision()
+    assert execute(engine, sa.select(planner.c.generation)).scalars().all() == [7]
 
 
 @pytest.mark.fault("three hosts upgrade the database at once", "all exit 0; it is upgraded once")
@@ -264,6 +282,7 @@ def test_a_newer_database_works_if_it_says_so(upgraded: sa.Engine) -> None:
 
 
 def test_only_a_real_run_creates_the_embedded_database(farm: Farm) -> None:
+    farm.forget_database()
     farm.add_pending()
     path = farm.directory / "state/farmhand.db"
     readers = {

@@ -104,7 +104,7 @@ def test_metrics_are_for_this_host_alone_and_what_is_not_named_for_nobody(nginx:
 
 
 def test_a_body_that_is_too_long_ends_at_nginx(nginx: Nginx) -> None:
-    reply = ask(nginx, "PUT", "/api/slaves/1", data=b"x" * 200_000)
+    reply = ask(nginx, "PUT", "/api/slaves/1", data=b"x" * 600_000)
     assert reply.status_code == 413
 
 

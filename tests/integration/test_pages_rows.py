@@ -119,6 +119,21 @@ def test_all_works_without_script(site: PagesOfFarm, chromium: Browser) -> None:
 
 
 @pytest.mark.fault(
+    "notes of 16,000 letters that take three bytes each", "they are saved, shown and replaced"
+)
+def test_the_longest_notes_in_any_letters_are_saved_and_replaced(
+    site: PagesOfFarm, page: Page
+) -> None:
+    log_in(page, site)
+    page.goto(site.url("/ui/workers/tst-linux64-0004"))
+    for notes in ("\N{DEVANAGARI OM}" * 16_000, "\N{EURO SIGN}" * 16_000, ""):
+        page.get_by_role("link", name="Edit notes").click()
+        page.get_by_label("notes", exact=True).fill(notes)
+        page.get_by_role("button", name="Save").click()
+        assert field(page, "notes") == (notes or "none")
+
+
+@pytest.mark.fault(
     "two people edit one worker on the page",
     "the second sees both versions side by side and chooses; nothing is overwritten",
 )

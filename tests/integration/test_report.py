@@ -76,6 +76,7 @@ def expected_plan(farm: Farm) -> dict[str, object]:
 
 
 def test_a_dry_run_prints_its_contract_and_writes_nothing_at_all(farm: Farm) -> None:
+    farm.forget_database()
     wait_for_more_than_the_limit(farm)
     farm.write_config()
     before = files_of(farm)

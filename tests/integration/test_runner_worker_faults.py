@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.cli import main
 from runner.worker.process import WorkerProcess
 from tests.buildbot_master import running_master
+from tests.run_here import run_here
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
 from tests.worker_machine import WorkerMachine, is_there, machine, wait_until
 
@@ -285,6 +287,15 @@ def test_a_stopped_process_is_ended_by_force_when_we_are_asked_twice(w1: WorkerM
     assert life.wait() == EXIT, life.said()
     assert "KILL" in life.said()
     assert not is_there(pid)
+
+
+def test_its_settings_are_of_the_file_that_the_runner_has(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text("farm: test\nrunner: {worker: {when_idle: dance}}\n")
+    environ = {"RUNNER_CONFIG_CMD": f"runner -c {path}", "FARMHAND_CONFIG": "/nowhere.yml"}
+    done = run_here(main, ["worker"], environ | {"FARMHAND_STATE": str(tmp_path)})
+    assert done.code == 2
+    assert f"{path}:2: runner.worker.when_idle" in done.err
 
 
 @pytest.mark.fault(

@@ -302,7 +302,7 @@ def test_its_numbers_are_metrics_and_its_run_is_on_record(farm: Farm) -> None:
     add_orphan(farm)
     metrics = farm.directory / "sanity.prom"
     for _ in range(2):
-        farm.run("sanity", "--fix", "--metrics-textfile", str(metrics))
+        sanity(farm, "--fix", "--metrics-textfile", str(metrics))
     text = metrics.read_text()
     assert 'farmhand_watch_pending_findings{kind="orphan"} 1.0' in text
     assert 'farmhand_watch_pending_findings{kind="loaned"} 0.0' in text

@@ -1,6 +1,7 @@
 """Runs that ask servers for jacuzzis and worker names: what they launch, say, keep and survive."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,9 +118,12 @@ def test_if_down_none_goes_on_without_jacuzzis_and_says_so(farm: Farm, server: J
     server.routes = dict.fromkeys(ROUTES, BROKEN)
     farm.watch["jacuzzis_from"]["if_down"] = "none"
     farm.add_pending(BUILD)
-    done = farm.run()
+    metrics = farm.directory / "run.prom"
+    done = farm.run("--metrics-textfile", str(metrics))
     assert (done.code, farm.names()) == (0, [FIRST])
     assert "taken for none" in done.err
+    down = re.findall(r'source_down{source="(\w+)"} (\S+)', metrics.read_text())
+    assert dict(down) == {"jacuzzis": "1.0", "inventory": "0.0"}
 
 
 def test_jacuzzis_of_the_farm_database_are_kept_to(farm: Farm) -> None:

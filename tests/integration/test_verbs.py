@@ -185,6 +185,7 @@ def test_check_names_a_region_that_does_not_answer(farm: Farm) -> None:
 
 
 def test_no_reading_verb_creates_the_state_directory(farm: Farm) -> None:
+    farm.forget_database()
     commands = [
         ("watch_pending", "explain", BUILD),
         ("watch_pending", "check"),
@@ -202,6 +203,7 @@ def test_no_reading_verb_creates_the_state_directory(farm: Farm) -> None:
 
 
 def test_the_database_is_made_by_upgrade_and_shown_by_current(farm: Farm) -> None:
+    farm.forget_database()
     shown = farm.run("db", "current", "--json", program="farmhand").json
     made = farm.run("db", "upgrade", "--json", program="farmhand")
     after = farm.run("db", "current", "--json", program="farmhand").json
@@ -253,6 +255,18 @@ def test_config_check_names_each_mistake_by_line_and_ends_in_2(farm: Farm) -> No
     assert f"{farm.config_path}:" in done.err
     assert 'did you mean "region_priorities"?' in done.err
     assert "max_launches_per_run" in done.err
+
+
+def test_config_check_looks_at_what_cron_starts(farm: Farm) -> None:
+    crontab = farm.directory / "crontab"
+    crontab.write_text("* * * * * root watch-pending --quite\n")
+    farm.watch["max_launches_per_run"] = -1
+    done = farm.run("config", "check", str(crontab), "--json", program="farmhand")
+    assert (done.code, done.json["path"], done.json["files"]) == (2, None, [str(crontab)])
+    codes = [(each["code"], each["where"]) for each in done.json["errors"]]
+    assert ("usage", f"{crontab}:1") in codes
+    assert codes[0][0] == "config"
+    assert codes[0][1].startswith(str(farm.config_path))
 
 
 def test_status_shows_the_last_run_and_the_last_success(farm: Farm) -> None:

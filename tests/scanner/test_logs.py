@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from farmhand.errors import FarmError
-from scanner.verbs.logs import CHUNK, LastBytes, LogPrinter, escape
+from scanner.verbs.logs import LastBytes, LogPrinter, escape
+from scanner.verbs.spans import CHUNK
 
 
 def stored(directory: Path, log: bytes) -> Path:

@@ -7,11 +7,13 @@ from tests.plans import make_exhausted, make_launch, make_offer
 from watch_pending.aws_errors import (
     ACCESS,
     CAPACITY,
+    CLOCK,
     PASSING,
     QUOTA,
     SUBNET,
     THROTTLED,
     Meaning,
+    explain_denial,
     learn,
     read_meaning,
 )
@@ -34,7 +36,10 @@ from watch_pending.models import Exhausted
         ("Throttling", 400, Meaning.AGAIN),
         ("InternalError", 500, Meaning.AGAIN),
         ("UnauthorizedOperation", 403, Meaning.NO_ACCESS),
+        ("AccessDenied", 403, Meaning.NO_ACCESS),
+        ("AccessDeniedException", 400, Meaning.NO_ACCESS),
         ("AuthFailure", 401, Meaning.NO_ACCESS),
+        ("RequestExpired", 400, Meaning.WRONG_CLOCK),
         ("InvalidAMIID.NotFound", 400, Meaning.BAD_SETTINGS),
         ("InvalidParameterValue", 400, Meaning.BAD_SETTINGS),
         ("InvalidSubnetID.NotFound", 400, Meaning.BAD_SETTINGS),
@@ -49,7 +54,7 @@ def test_an_error_code_has_a_meaning(code: str, status: int, meaning: Meaning) -
 
 
 def test_a_code_has_one_meaning() -> None:
-    groups = [CAPACITY, SUBNET, QUOTA, THROTTLED, PASSING, ACCESS]
+    groups = [CAPACITY, SUBNET, QUOTA, THROTTLED, PASSING, ACCESS, CLOCK]
     assert len(set().union(*groups)) == sum(len(group) for group in groups)
 
 
@@ -79,6 +84,7 @@ def test_a_code_has_one_meaning() -> None:
             make_exhausted(region=EAST, instance_type="bld"),
             id="bad settings: this instance type in this region",
         ),
+        pytest.param(Meaning.WRONG_CLOCK, make_exhausted(), id="our own clock: all of this run"),
         pytest.param(Meaning.AGAIN, None, id="again: nothing"),
     ],
 )
@@ -92,3 +98,19 @@ def test_what_one_market_lacks_the_other_may_have(meaning: Meaning, market: Mark
     learned = learn(meaning, make_launch(offer=make_offer(market=market)), "no capacity")
     assert learned is not None
     assert learned.market is market
+
+
+def test_a_denial_names_the_permission_that_is_missing_and_leaves_out_what_nobody_can_read() -> (
+    None
+):
+    message = (
+        "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/m/i "
+        "is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/bld because "
+        "no identity-based policy allows the iam:PassRole action. "
+        "Encoded authorization failure message: abc-DEF_123"
+    )
+    said = explain_denial("UnauthorizedOperation", "RunInstances", message)
+    assert "abc-DEF" not in said
+    assert said.endswith(
+        "allows the iam:PassRole action; this role lacks iam:PassRole, see docs/iam.md"
+    )

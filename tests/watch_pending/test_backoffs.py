@@ -63,8 +63,9 @@ def test_a_refusal_is_remembered_for_what_it_speaks_of(meaning: Meaning, scope: 
     assert make_refused(meaning).scope == scope
 
 
-def test_what_may_go_well_the_next_time_is_not_remembered() -> None:
-    assert remember(Meaning.AGAIN, make_launch(), "throttled") is None
+@pytest.mark.parametrize("meaning", [Meaning.AGAIN, Meaning.WRONG_CLOCK])
+def test_what_may_go_well_the_next_time_is_not_remembered(meaning: Meaning) -> None:
+    assert remember(meaning, make_launch(), "not now") is None
 
 
 @pytest.mark.parametrize(

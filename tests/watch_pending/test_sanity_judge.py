@@ -54,7 +54,7 @@ def stopped(*, ago: Any = None, found_s: float | None = None, **more: Any) -> Si
     )
 
 
-def orphan(found_s: float | None = 60.0, *, workload: Any = None, **instance: Any) -> Sight:
+def orphan(found_s: float | None = 600.0, *, workload: Any = None, **instance: Any) -> Sight:
     name = instance.pop("name", "strange")
     memory = {} if found_s is None else remembering(Kind.ORPHAN, f"{EAST}/i-{name}", found_s)
     return machine({"memory": memory, "workload": workload or nobody()}, name=name, **instance)
@@ -113,6 +113,7 @@ RIGHT: dict[str, tuple[Kind, Sight]] = {
     "up for long and loaned": (Kind.LONG_RUNNING, machine(age=2 * DAY, loaned_to="joe")),
     "another farm's loan": (Kind.LOANED, machine(loaned_to="joe", farm="staging")),
     "an orphan seen once": (Kind.ORPHAN, orphan(None)),
+    "an orphan seen twice in a row": (Kind.ORPHAN, orphan(599)),
     "an orphan that boots": (Kind.ORPHAN, orphan(age=MINUTE)),
     "another farm's orphan": (Kind.ORPHAN, orphan(farm="staging")),
     "a name of a pattern": (Kind.ORPHAN, orphan(name="bld-9999")),

@@ -38,7 +38,7 @@ def orphan(
         instance,
         workload=workload or nobody(),
         snapshot=snapshot,
-        memory=remembering(Kind.ORPHAN, STRANGE, 60),
+        memory=remembering(Kind.ORPHAN, STRANGE, 600),
     )
 
 

@@ -124,7 +124,8 @@ def _machine_cost(instance: Instance, sight: Sight, config: WatchPending) -> flo
 def _judge_name(instance: Instance, sight: Sight, config: WatchPending) -> Iterator[Finding]:
     """Say whether nobody knows a machine: neither inventory, nor a name pattern, nor Buildbot.
 
-    One that boots is given time, and an orphan is one only when an earlier run saw it so too.
+    One that boots is given time, and so is one that is found so for the first time: whoever starts
+    a machine by hand may yet enter it somewhere.
     """
     workers = sight.workload.workers if sight.workload else None
     if workers is None or sight.snapshot.sources.inventory_unknown:
@@ -143,7 +144,8 @@ def _judge_name(instance: Instance, sight: Sight, config: WatchPending) -> Itera
         age_s=(sight.now - instance.launched_at).total_seconds(),
         usd_per_month=_machine_cost(instance, sight, config),
     )
-    yield replace(finding, confirmed=finding.key in sight.memory)
+    found_s = sight.memory.get(finding.key, 0.0)
+    yield replace(finding, confirmed=found_s >= config.sanity.orphan_s)
 
 
 def _find_missing(sight: Sight) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from rich.live import Live
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, Unavailable
 from farmhand.logs import mute_stderr
-from farmhand.output import WIDEST, print_json
+from farmhand.output import make_console, print_drawn, print_json
 from watch_pending.settings import WatchPendingSettings
 from watch_pending.status.gather import look
 from watch_pending.status.models import Status
@@ -31,10 +31,8 @@ def show_status(run: Run, settings: WatchPendingSettings) -> Result:
     if run.json:
         print_json(status_to_json(status))
         return Result()
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = WIDEST
-    console.print(draw_status(status, console.width))
+    console = make_console()
+    print_drawn(console, draw_status(status, console.width))
     return Result()
 
 

@@ -200,4 +200,4 @@ def _table(columns: Columns, rows: Sequence[Sequence[str]], width: int, gives_wa
     for row in cells:
         row[gives_way].truncate(max(LEAST_CELL, width - rest), overflow="ellipsis")
         table.add_row(*row)
-    return Padding(table, (1, 0, 0, 0))
+    return Padding(table, (1, 0, 0, 0), expand=False)

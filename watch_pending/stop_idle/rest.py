@@ -13,16 +13,15 @@ from typing import Literal
 
 import requests
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import NewConnectionError
 
 from watch_pending.config_stops import MasterAccess
+from watch_pending.http_reads import FAILURES, open_session
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 10.0
 MASTERS_AT_ONCE = 16
 SAID_AT_MOST = 200
-# A host's name that can't be one comes through requests as urllib3 and Python have it.
-FAILURES = (requests.RequestException, HTTPError, UnicodeError)
 
 Method = Literal["pause", "unpause"]
 
@@ -131,8 +130,7 @@ def _call_one_master(
 ) -> dict[int, Refusal | None]:
     answers: dict[int, Refusal | None] = {}
     away: Refusal | None = None
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between us and our masters
+    with open_session() as session:
         try:
             _log_in(session, access, until)
         except FAILURES as err:

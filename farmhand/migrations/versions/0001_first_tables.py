@@ -47,14 +47,6 @@ def upgrade() -> None:
 
 def _create_records() -> None:
     op.create_table(
-        "leases",
-        sa.Column("name", Name, nullable=False),
-        sa.Column("owner", Name, nullable=False),
-        sa.Column("expires_at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name="pk_leases"),
-        **OPTIONS,
-    )
-    op.create_table(
         "runs",
         sa.Column("id", Id, autoincrement=True, nullable=False),
         sa.Column("command", Name, nullable=False),

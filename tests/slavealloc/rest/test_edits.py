@@ -13,6 +13,7 @@ from farmhand.tables import farm, metadata
 from slavealloc.doors.models import Caller
 from slavealloc.rest import edits, jacuzzis
 from slavealloc.rest.edits import Author, Conflict, Edit, InUse, Missing
+from slavealloc.rest.history_queries import read_history
 from slavealloc.rest.queries import Row
 from slavealloc.rest.resources import check_add, check_edit
 from slavealloc.rest.versions import Version
@@ -225,6 +226,18 @@ def test_a_row_that_is_gone_is_kept_in_the_record(engine: sa.Engine) -> None:
     assert changes["basedir"] == ["/builds/slave", None]
     with pytest.raises(Missing):
         read(engine, "slaves", "w1")
+
+
+def test_the_next_worker_of_an_id_has_a_history_of_its_own(engine: sa.Engine) -> None:
+    edit(engine, "slaves", "w3", notes="w3's")
+    delete(engine, "slaves", "w3")
+    with engine.begin() as connection:
+        connection.execute(farm.workers.insert().values(id=3, name="w9"))
+    edit(engine, "slaves", "w9", notes="w9's")
+    with engine.begin() as connection:
+        history = read_history(connection, Row(key="w9"))
+    assert history is not None
+    assert [each["changes"] for each in history] == [{"notes": [None, "w9's"]}]
 
 
 def test_what_was_changed_meanwhile_is_not_deleted(engine: sa.Engine) -> None:

@@ -25,7 +25,7 @@ from slavealloc.rest.routes import make_api
 @pytest.fixture(scope="module")
 def routes() -> list[Route]:
     url = sa.make_url("sqlite://")
-    database = FarmDb(engine=sa.create_engine(url), url=url, embedded=False)
+    database = FarmDb(engine=sa.create_engine(url), url=url)
     places = Places(database=database, config=SlaveAlloc(), host="test")
     batches: Batches[Page] = Batches(lambda _: {})
     return make_api(places, Numbers(), batches)

@@ -1,0 +1,1 @@
+"""`farmhand config check` beyond farmhand.yml: crontabs, units, and what they start."""
