@@ -124,7 +124,7 @@ def make_environ(directory: Path, ec2: Ec2Server, stand_ins: Path) -> dict[str, 
         "FARMHAND_CONFIG": str(directory / "etc/farmhand/farmhand.yml"),
         "FARMHAND_FARM": "example",
         "FARMHAND_TOKEN": add_token(engine, "jill"),
-        **ec2.env(),
+        **ec2.env(key="example.all"),
     }
 
 
