@@ -26,6 +26,7 @@ from tests.whole_farm_plan import ZONES, market
 CONFIGS = ROOT / "configs"
 FOLDERS = (
     "builds/slave",
+    "etc/bash_completion.d",
     "etc/cron.d",
     "etc/farmhand/tasks.d",
     "etc/systemd/system",
