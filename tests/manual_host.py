@@ -26,6 +26,7 @@ from tests.whole_farm_plan import ZONES, market
 CONFIGS = ROOT / "configs"
 FOLDERS = (
     "builds/slave",
+    "etc/bash_completion.d",
     "etc/cron.d",
     "etc/farmhand/tasks.d",
     "etc/systemd/system",
@@ -155,6 +156,7 @@ def make_farm(directory: Path, ec2: Ec2Server) -> Farm:
     scheduler = sa.create_engine(url)
     scheduler_schemas.create_shape(scheduler, "C")
     settings["watch_pending"] |= {"scheduler_db": url, "jacuzzis": {}}
+    settings["watch_pending"]["usd_per_hour"]["t3.micro"] = 0.0104  # who is idle runs on that
     settings["runner"] |= {
         "sleep_time": 0,
         "retry_jitter": 0,
@@ -173,5 +175,5 @@ def make_farm(directory: Path, ec2: Ec2Server) -> Farm:
     )
     farm.add_pending(BUILD, 5)
     farm.add_pending(TRY, 3)
-    add_idle_machine(farm, "bld-linux64-spot-001")
+    add_idle_machine(farm, "bld-linux64-spot-001", tags={"moz-type": "bld-linux64"})
     return farm

@@ -55,8 +55,6 @@ def _read_block(token: Token) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     start = (token.map or [0])[0] + 1
     if token.type == "code_block":
         yield from ((start + at, command, ()) for at, command in _read_script(token.content))
-    elif token.type == "fence" and token.info == "sh":
-        yield from ((start + 1 + at, command, ()) for at, command in _read_script(token.content))
     elif token.type == "fence" and token.info == "console":
         yield from _read_console(start + 1, token.content.splitlines())
 

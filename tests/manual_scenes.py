@@ -6,8 +6,11 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import boto3
+import sqlalchemy as sa
 import yaml
 
+from tests.daemon import Job
 from tests.manual import DOCS
 from tests.manual_world import World
 
@@ -53,8 +56,36 @@ def as_the_original(world: World) -> None:
 
 def beside_tasks(world: World) -> None:
     """The reader is where the original's runner is started; what it does here harms nobody."""
-    world.do("cp configs/runner.cfg . && mkdir tasks.d && touch tasks.d/1-look tasks.d/halt.sh")
-    world.do("chmod +x tasks.d/*")
+    world.do("cp configs/runner.cfg . && mkdir tasks.d")
+    world.do("echo '#!/bin/sh' | tee tasks.d/1-look tasks.d/halt.sh && chmod +x tasks.d/*")
+
+
+def beside_a_bucket(world: World) -> None:
+    """AWS has a bucket that all may read."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=world.farm.ec2.url,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    client.create_bucket(Bucket="farm-public")
+
+
+def with_processors(world: World) -> None:
+    """The scanner knows what can be built."""
+    world.do("scanner processor add i386 && scanner processor add amd64")
+
+
+def after_sixteen_builds(world: World) -> None:
+    """The next build is number 17."""
+    with world.database.begin() as connection:
+        connection.execute(sa.text("INSERT INTO sqlite_sequence VALUES ('builds', 16)"))
+
+
+def with_a_build_done(world: World) -> None:
+    """What was queued is built, with a file."""
+    world.daemon(1).default_job = Job(files={"hello_1.0-1_i386.deb": b"!<arch>\n" * 1000})
+    world.do("for n in 1 2 3 4; do scanner scan -q; done; scanner build log 17 >/dev/null")
 
 
 def beside_originals(world: World) -> None:
@@ -103,6 +134,10 @@ SCENES: Mapping[str, Scene] = {
     "docs/runslave.md": on_a_machine,
     "docs/commands.md#runslave": on_a_machine,
     "docs/commands.md#watch-pending-run": as_the_original,
+    "docs/commands.md#watch-pending-amis-publish": beside_a_bucket,
+    "docs/commands.md#scanner-scan": with_processors,
+    "docs/commands.md#scanner-build-add": after_sixteen_builds,
+    "docs/commands.md#scanner-build-log": with_a_build_done,
     "docs/commands.md#runner-run": beside_tasks,
     "docs/runner.md#how-is-it-configured": beside_tasks,
     "docs/upgrade.md": with_a_release_in_use,

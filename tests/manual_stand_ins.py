@@ -19,7 +19,8 @@ UNITS = r"""options "$@"; verb=${rest[0]-}
 for unit in "${rest[@]:1}"; do
   name=$(sed -E 's/@[^.]*/@/' <<< "$unit"); [[ $name == *.* ]] || name=$name.service
   case $name in -*|mariadb.*|nginx.*|puppet.*|buildbot-worker.*) continue;; esac
-  [ -e "$repository/cron/systemd/$name" ] || { echo "there is no unit $unit" >&2; exit 5; }
+  compgen -G "$repository/cron/systemd/$name" >/dev/null && continue
+  echo "there is no unit $unit" >&2; exit 5
 done"""
 # A new environment has our programs already, and a pip.
 VENV = r"""[ "${1-} ${2-}" = "-m venv" ] || exec /usr/bin/env -i "PATH=/usr/bin:/bin" python3 "$@"

@@ -7,15 +7,19 @@ What a line needs is started when a page has such a line.
 import functools
 import http.server
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from tests.daemon_server import running_daemons
 from tests.farm import Farm
 from tests.processes import Finished
+from tests.runner_machine import wait_until
 from tests.scan_farm import Daemon
 from tests.scheduler_schemas import ACTIVE_MASTER
 from tests.services import free_port
@@ -60,6 +64,11 @@ class World:
         """Where the reader is: in a clone of the repository."""
         return self.directory / "home/buildduty/farmhand"
 
+    @property
+    def database(self) -> sa.Engine:
+        """The farm database."""
+        return sa.create_engine(f"sqlite:///{self.directory}/var/lib/farmhand/farmhand.db")
+
     def here(self, command: str) -> str:
         """Make a line of a page one that runs here."""
         if ASKS_ALLOCATOR.search(command):
@@ -94,7 +103,7 @@ class World:
         """Run slavealloc's server, unless one runs."""
         if not self.serves:
             self.do("slavealloc serve &")
-            self.do(f"until curl -sf http://127.0.0.1:{self.port}/api/health; do :; done")
+            wait_until(lambda: is_open(self.port))
 
     def serve_files(self) -> str:
         """Run the server of files that other hosts have: `var/www/html`; return its URL."""
@@ -109,6 +118,12 @@ class World:
             self.daemons.append(Daemon(arch_tag="i386"))
             self.held.enter_context(running_daemons(self.daemons[-1]))
         return self.daemons[number - 1]
+
+
+def is_open(port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

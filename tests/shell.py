@@ -31,7 +31,7 @@ MODULES = {
     "slavealloc": "slavealloc.cli",
     "watch-pending": "watch_pending.cli",
 }
-LINE_TIMEOUT_S = 60
+LINE_TIMEOUT_S = 120
 END_TIMEOUT_S = 20
 BEFORE = 128  # a signal's exit code in a shell
 PROGRAM = """#!{python} -IS
@@ -152,6 +152,7 @@ class Shell:
     def __init__(self, programs: Programs, directory: Path, environ: Mapping[str, str]) -> None:
         self._programs = programs
         self._folder = programs.folder
+        self._lines = 0
         self._codes, codes = os.pipe()
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
@@ -168,7 +169,8 @@ class Shell:
 
     def run(self, command: str) -> Finished:
         """Run a line to its end."""
-        out, err = self._folder / "out", self._folder / "err"
+        self._lines += 1  # what runs in the background goes on writing to its own files
+        out, err = (self._folder / f"{self._lines}.{name}" for name in ("out", "err"))
         self._tell(command, f">{out} 2>{err}")
         return Finished(
             code=self._wait(),

@@ -17,6 +17,7 @@ from slavealloc.config import RunSlave, SlaveAlloc
 from tests import builders, plans
 from tests.iam import POLICIES
 from tests.manual import DOCS, PAGES, ROOT, first_words, make_slug, read_sections
+from tests.manual_lines import read_inline
 from watch_pending import config, originals, report
 from watch_pending.backoff_report import make_backoff_samples
 from watch_pending.models import Status
@@ -199,6 +200,15 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         if not found.exists() or (anchor and anchor not in slugs(found)):
             broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_the_text_names_exists(path: Path) -> None:
+    folders = "|".join(each.name for each in ROOT.iterdir() if each.is_dir())
+    named = [
+        words for _, words in read_inline(path) if re.fullmatch(rf"({folders})/[\w./@-]+", words)
+    ]
+    assert [each for each in named if not (ROOT / each).exists()] == []
 
 
 def test_the_changelog_has_unreleased_changes() -> None:
