@@ -38,7 +38,7 @@ th, td { border-bottom: 1px solid var(--rule); padding: .3rem .6rem; text-align:
   vertical-align: top; }
 th { color: var(--soft); font-weight: 600; font-size: .85rem; }
 td.number { text-align: right; }
-td.number, td.command, td:first-child { white-space: nowrap; }
+table.rows td { white-space: nowrap; }
 tr.ours { background: var(--ours); font-weight: 600; }
 .missed { color: var(--missed); font-weight: 600; }
 .plots { display: grid; gap: 1rem;
@@ -103,7 +103,8 @@ def _table(
         ours = ' class="ours"' if kinds and kinds[number] == "ours" else ""
         lines.append(f"<tr{ours}>{''.join(map(_cell, head, row))}</tr>")
     body = "\n".join(lines)
-    table = f"<table><thead><tr>{top}</tr></thead><tbody>\n{body}\n</tbody></table>"
+    rows_class = ' class="rows"' if kinds else ""
+    table = f"<table{rows_class}><thead><tr>{top}</tr></thead><tbody>\n{body}\n</tbody></table>"
     return f'<div class="wide" tabindex="0">{table}</div>'
 
 
