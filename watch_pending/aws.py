@@ -30,7 +30,10 @@ GLANCE_TIMEOUT_S = 3
 READ_ATTEMPTS = 5
 PARAMETER_TIMEOUT_S = 5
 PARAMETER_ATTEMPTS = 2
-WRONG_CLOCK = "this host's clock is wrong by minutes: have it set, and the next run goes on"
+WRONG_CLOCK = (
+    "this host's clock is wrong by minutes, or its credentials have expired: "
+    "mend that, and the next run goes on"
+)
 
 
 class Ec2Error(FarmError):
