@@ -113,8 +113,7 @@ def test_a_grant_that_lacks_is_named_with_its_user_its_table_and_the_page(
 
 @pytest.mark.fault(
     "a database user may not see the tables",
-    "exit 2 on MariaDB, which hides them: no tables yet, or its user may not see them; exit 4 on "
-    "PostgreSQL; both name docs/database-grants.md",
+    "exit 4 and one line, which names docs/database-grants.md",
 )
 def test_who_may_not_see_the_tables_is_told_so(
     server: DatabaseServer, ec2: Ec2Server, tmp_path: Path
@@ -123,7 +122,7 @@ def test_who_may_not_see_the_tables_is_told_so(
     farm.settings["database"] = url_of(server, "farm_reader")
     with revoked(server, "SELECT", "alembic_version", "farm_reader"):
         done = farm.run("status")
-    assert done.code == (2 if server.scheme == "mysql" else 4)
+    assert done.code == 4
     assert "see docs/database-grants.md" in done.err
 
 

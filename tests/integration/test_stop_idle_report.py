@@ -158,6 +158,7 @@ def test_a_master_whose_rest_is_unknown_keeps_its_workers(farm: Farm) -> None:
 def test_the_originals_own_files_work(farm: Farm) -> None:
     scheduler_schemas.add_worker(farm.scheduler, "C", SECOND, building=True)
     add_machine(farm, FIRST, launched_at=minutes_ago(60), **{"farmhand:farm": "default"})
+    farm.environ |= farm.ec2.env(key="default.all")  # the farm's name, where nothing names it
     old = OldFarm.make(farm)
     old.write()
     args = ("-k", "scripts/secrets/aws-secrets.json", "-c", "configs/watch_pending.cfg")
