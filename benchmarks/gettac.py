@@ -203,6 +203,6 @@ PART = Part(
     about="slavealloc, the same server with one transaction a request, the original's design on "
     "Twisted, and the same server with a constant page. Client and server share the machine.",
     sized_by="workers in the farm",
-    about_s=270,
+    about_s=150,
     measure=measure_all,
 )

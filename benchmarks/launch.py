@@ -178,6 +178,6 @@ PART = Part(
     "rates; the original's loop has one RunInstances, half a second's sleep and four CreateTags "
     "for each machine.",
     sized_by="machines",
-    about_s=150,
+    about_s=80,
     measure=measure_all,
 )

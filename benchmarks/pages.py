@@ -204,6 +204,6 @@ PART = Part(
     about="slavealloc's page beside a ready file with all rows in one HTML table, which asks no "
     "database; it changes workers with one PUT each, six at a time.",
     sized_by="workers",
-    about_s=90,
+    about_s=40,
     measure=measure_all,
 )

@@ -174,7 +174,7 @@ PART = Part(
     about="What watch-pending reads from Buildbot's database, and what it makes of it, beside the "
     "original's loop over all rows. 1,000 builders, 55 patterns.",
     sized_by="pending requests",
-    about_s=150,
+    about_s=330,
     measure=measure_all,
 )
 

@@ -7,7 +7,7 @@ from html import escape
 from benchmarks.results import Kind, Row
 
 WIDTH, HEIGHT = 720, 360
-LEFT, RIGHT, TOP, BOTTOM = 76, 232, 16, 48
+LEFT, RIGHT, TOP, BOTTOM = 76, 290, 16, 48
 COLORS = 6
 DASHES = {Kind.OURS: "", Kind.NAIVE: "7 4", Kind.PEER: "2 3", Kind.FLOOR: "1 5"}
 
@@ -79,4 +79,4 @@ def _lines(rows: Sequence[Row], across: _Axis, up: _Axis) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= 32 else f"{text[:31]}…"
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -187,7 +187,7 @@ PART = Part(
     about="Twenty tasks that do nothing, beside run-parts and the original's poll; and how soon "
     "the end of a task is seen.",
     sized_by="tasks",
-    about_s=60,
+    about_s=25,
     measure=measure_all,
 )
 

@@ -86,6 +86,6 @@ PART = Part(
     about="Cron starts them every minute: beside the bare interpreter, the same libraries imported "
     "eagerly, and the AWS CLI.",
     sized_by="",
-    about_s=45,
+    about_s=40,
     measure=measure_all,
 )

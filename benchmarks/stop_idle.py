@@ -47,6 +47,6 @@ PART = Part(
     title="Stopping idle machines",
     about="What one run costs that stops so many machines, each paused on its master first.",
     sized_by="machines",
-    about_s=90,
+    about_s=30,
     measure=measure_all,
 )

@@ -306,6 +306,6 @@ PART = Part(
     about=f"{COUNT} instances, {COUNT} builds of 1 s, beside Buildbot's own EC2LatentWorker. "
     "Cron's lines are started at once, and a column says what cron's minutes would add.",
     sized_by="",
-    about_s=270,
+    about_s=220,
     measure=measure_all,
 )
