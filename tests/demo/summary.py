@@ -29,7 +29,7 @@ With an account of your own:
   2. Tag an AMI of yours moz-type=bld-linux64, or name it with `ami:`. It has Buildbot's worker,
      /etc/farmhand with farmhand.yml and tasks.d, and cron/systemd/runner.service: docs/machines.md.
   3. watch-pending check, then watch-pending --dry-run, then watch-pending -v.
-  4. The crontab is in cron/crontab; docs/operations.md says who needs which permission.\
+  4. The crontab is in cron/crontab; docs/deploy.md has each step, docs/iam.md the permissions.\
 """
 
 
