@@ -1,7 +1,6 @@
 """The manual as tests read it: pages, sections, tables; and the programs it is about."""
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from click.testing import CliRunner
 
 from farmhand.cli import main as farmhand_main
+from farmhand.deployment.shell import split_commands
 from runner.cli import main as runner_main
 from scanner.cli import main as scanner_main
 from slavealloc.cli import main as slavealloc_main
@@ -93,22 +93,8 @@ def why_not_a_command(line: str) -> str | None:
 
 def split_shell(line: str) -> Iterator[list[str]]:
     """Split a shell line into commands, each without its directory and where its output goes."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;<>")
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    words: list[str] = []
-    redirected = False
-    for word in lexer:
-        if set(word) <= set("&|;"):
-            yield from [words] if words else []
-            words = []
-        elif set(word) <= set("<>"):
-            redirected = True
-        elif redirected:
-            redirected = False
-        else:
-            words.append(word if words else word.rpartition("/")[2] or word)
-    yield from [words] if words else []
+    for program, *words in split_commands(line):
+        yield [program.rpartition("/")[2] or program, *words]
 
 
 def format_default(field: "Field[Any]") -> str:
