@@ -9,9 +9,9 @@ from farmhand.admin import load_settings
 from farmhand.command import Result, Run
 from farmhand.config_file import find_config
 from farmhand.deployment.check import check_files, find_deployed
-from farmhand.deployment.models import Finding
 from farmhand.deployment.started import from_line
 from farmhand.errors import BadInput, ExitCode
+from farmhand.findings import Finding, split_by_kind, to_json
 from farmhand.output import print_json, print_lines
 from farmhand.wording import count_of
 
@@ -44,18 +44,9 @@ def check_config(
 
 
 def _report(run: Run, document: dict[str, Any], findings: Sequence[Finding]) -> Result:
-    kinds = {
-        "errors": [each for each in findings if each.severe],
-        "warnings": [each for each in findings if not each.severe],
-    }
+    kinds = split_by_kind(findings)
     if run.json:
-        shown = {
-            kind: [
-                {"code": each.code, "where": each.where, "message": each.message} for each in found
-            ]
-            for kind, found in kinds.items()
-        }
-        print_json({**document, **shown})
+        print_json({**document, **to_json(kinds)})
     else:
         for kind, found in kinds.items():
             for each in found:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from farmhand import config
 from farmhand.deployment.crontab import parse_crontab
-from farmhand.deployment.models import Finding, Read
+from farmhand.deployment.models import Read
 from farmhand.deployment.shell import parse_environment
 from farmhand.deployment.started import PROGRAMS, check_started, from_line
 from farmhand.deployment.units import Line, find_started, parse_unit, values_of
 from farmhand.errors import BadInput
+from farmhand.findings import Finding
 from farmhand.yaml_tree import read_text
 
 CHECKERS: Mapping[str, str] = {

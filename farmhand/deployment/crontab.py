@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from farmhand.deployment.models import Finding, Read, Started
+from farmhand.deployment.models import Read, Started
 from farmhand.deployment.shell import ASSIGNED, split_commands
+from farmhand.findings import Finding
 from farmhand.validation import Place
 
 FIELDS: Mapping[str, tuple[int, int]] = {

@@ -4,17 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from farmhand.findings import Finding
 from farmhand.validation import Place
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """Something wrong, or, where it is not `severe`, something to look at."""
-
-    code: str
-    where: str
-    message: str
-    severe: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,9 +13,10 @@ from typing import Any
 import click
 
 from farmhand import config
-from farmhand.deployment.models import Finding, Started
+from farmhand.deployment.models import Started
 from farmhand.deployment.shell import parse_environment
 from farmhand.errors import BadInput
+from farmhand.findings import Finding
 from farmhand.state import SYSTEM_DIRECTORY
 from farmhand.yaml_tree import read_text
 

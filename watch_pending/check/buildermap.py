@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from farmhand.findings import Finding
 from watch_pending.buildermap import Rule, find_shadowed
-from watch_pending.check.judge import Finding
 from watch_pending.check.trust import Surprise, find_surprises, is_try
 
 Places = Mapping[str, str]

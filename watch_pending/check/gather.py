@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from farmhand.command import Run
 from farmhand.errors import FarmError, Unavailable
+from farmhand.findings import Finding
 from watch_pending import gather, queries
 from watch_pending.buildermap import compile_buildermap, match_builder
-from watch_pending.check.judge import Finding
 from watch_pending.config_sources import JacuzziServer
 from watch_pending.models import Cloud, InventoryWorker
 from watch_pending.pending import (

@@ -1,9 +1,9 @@
 """What `check` looks for in a configuration, in what was read of the farm, and of EC2; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+from farmhand.findings import Finding
 from farmhand.wording import unknown
 from watch_pending.buildermap import compile_buildermap, match_builder
 from watch_pending.config import WatchPending
@@ -11,16 +11,6 @@ from watch_pending.config_machines import FROM_INVENTORY, InstanceType, Market
 from watch_pending.models import Cloud, InventoryWorker
 from watch_pending.names import candidate_names
 from watch_pending.spot import choose_image, why_no_image
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One mistake: a stable code, where it is, what is wrong and what to do."""
-
-    code: str
-    where: str
-    message: str
-    severe: bool = True
 
 
 def check_types(watch: WatchPending) -> Iterator[Finding]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from farmhand.command import Result, Run
 from farmhand.errors import BadInput, ExitCode
+from farmhand.findings import Finding, split_by_kind, to_json
 from farmhand.output import print_json, print_lines
 from farmhand.wording import count_of
 from watch_pending.buildermap import compile_buildermap
 from watch_pending.check.buildermap import check_order, check_shadows, check_slow, check_use
 from watch_pending.check.gather import History, look_around
 from watch_pending.check.judge import (
-    Finding,
     check_cloud,
     check_jacuzzis,
     check_launchable,
@@ -138,19 +138,10 @@ def sample_fields(
 
 
 def _report(run: Run, findings: Sequence[Finding], unreached: Sequence[Finding] = ()) -> Result:
-    errors = [item for item in findings if item.severe]
-    warnings = [item for item in findings if not item.severe]
-    shown = {"errors": [*errors, *unreached], "warnings": warnings}
+    kinds = split_by_kind(findings)
+    shown = {**kinds, "errors": [*kinds["errors"], *unreached]}
     if run.json:
-        print_json(
-            {
-                kind: [
-                    {"code": item.code, "where": item.where, "message": item.message}
-                    for item in items
-                ]
-                for kind, items in shown.items()
-            }
-        )
+        print_json(to_json(shown))
     else:
         print_lines(
             f"{kind[:-1]}: {item.where}: {item.message} [{item.code}]"
@@ -161,6 +152,6 @@ def _report(run: Run, findings: Sequence[Finding], unreached: Sequence[Finding] 
         print_lines([", ".join(counts)])
     worst = ExitCode.UNAVAILABLE if unreached else ExitCode.OK
     return Result(
-        exit_code=ExitCode.BAD_INPUT if errors else worst,
-        summary={"errors": len(shown["errors"]), "warnings": len(warnings)},
+        exit_code=ExitCode.BAD_INPUT if kinds["errors"] else worst,
+        summary={"errors": len(shown["errors"]), "warnings": len(shown["warnings"])},
     )

@@ -1,5 +1,6 @@
 """What `check` says of rules: which, where, an example, and what to do."""
 
+from farmhand.findings import Finding
 from tests.builders import (
     make_config,
     make_instance_type,
@@ -9,7 +10,7 @@ from tests.builders import (
 )
 from watch_pending.buildermap import compile_buildermap
 from watch_pending.check.buildermap import Slow, check_order, check_slow, check_use
-from watch_pending.check.judge import Finding, check_jacuzzis, check_names
+from watch_pending.check.judge import check_jacuzzis, check_names
 from watch_pending.config_machines import FROM_INVENTORY, Market
 
 RULES = compile_buildermap(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from farmhand.findings import Finding
 from tests.builders import (
     EAST,
     WEST,
@@ -15,7 +16,6 @@ from tests.builders import (
     make_spot,
 )
 from watch_pending.check.judge import (
-    Finding,
     check_launchable,
     check_limits,
     check_workers,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from farmhand.findings import Finding
 from tests.builders import EAST, WEST, make_config, make_instance_type, make_inventory, make_place
-from watch_pending.check.judge import Finding
 from watch_pending.check.run import check_templates
 from watch_pending.config import WatchPending
 from watch_pending.config_machines import FROM_INVENTORY, InstanceType
