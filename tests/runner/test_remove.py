@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,23 +85,19 @@ def test_links_that_lead_nowhere_are_refused(base: Path) -> None:
 def test_who_swaps_directories_for_links_meanwhile_gains_nothing(base: Path, parent: int) -> None:
     for number in range(30):
         (base / f"build/{number}/sub").mkdir(parents=True)
-    (base.parent / "swaps").symlink_to("outside")
     ended = threading.Event()
 
     def swap() -> None:
         """Put a link in the place of whatever directory is found, as fast as can be."""
-        for _ in range(MOST_SWAPS):
-            if ended.is_set():
-                return
-            for trash in base.iterdir():
-                for name in ("0", "7", "29", *(each.name for each in trash.glob("*-[0-9]*"))):
-                    link = trash / f"link-{name}"
-                    try:
-                        link.symlink_to(base.parent / "outside")
-                        (trash / name).rename(trash / f"away-{name}")
-                        link.rename(trash / name)
-                    except OSError:
-                        continue
+        number = 0
+        while not ended.is_set() and number < MOST_SWAPS:
+            with suppress(OSError):  # it was removed first
+                for found in base.glob("*/*"):
+                    number += 1
+                    link = base.parent / f"link-{number}"
+                    link.symlink_to(base.parent / "outside")
+                    found.rename(found.with_name(f"{number}-away"))
+                    link.rename(found)
 
     thread = threading.Thread(target=swap)
     thread.start()
