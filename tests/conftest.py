@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from hypothesis import is_hypothesis_test, settings
 from tests import services
 from tests.ec2_control import Ec2Server, running_ec2_server
 from tests.farm import Farm
+from tests.run_here import process_kept
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -77,17 +76,8 @@ def _none_is_left() -> Iterator[None]:
 @pytest.fixture
 def process_as_before() -> Iterator[None]:
     """Commands set up logging and signals for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    signals = [(number, signal.getsignal(number)) for number in numbers]
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers = handlers
-    root.setLevel(level)
-    for number, action in signals:
-        signal.signal(number, action)
+    with process_kept():
+        yield
 
 
 def _require(request: pytest.FixtureRequest, service: str) -> None:
@@ -142,6 +132,8 @@ def fish(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def _ec2_process() -> Iterator[Ec2Server]:
+    from tests import warm  # noqa: F401 - commands that run in this process read less, too
+
     with running_ec2_server() as server:
         yield server
 

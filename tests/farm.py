@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.ec2_control import Ec2Server, name_of
 from tests.farm_tables import copy_database
 from tests.processes import Command
 from tests.processes import Finished as Finished  # found here too
+from tests.run_here import run_here
 from tests.scheduler_schemas import Shape
 
 REGIONS = ("us-east-1", "us-west-2")
@@ -154,8 +156,10 @@ class Farm:
         )
 
     def run(self, *args: str, program: str = "watch_pending", **environ: str) -> Finished:
-        """Run a command to its end."""
-        return self.start(*args, program=program, **environ).finish(COMMAND_TIMEOUT_S)
+        """Run a command to its end, in this process: that takes a third of what another would."""
+        main = import_module(f"{program}.cli").main
+        whole = {**self.environ, **environ}
+        return run_here(main, self.with_config(*args), whole, self.directory)
 
     def run_from_cron(
         self, *args: str, program: str = "watch_pending", prefix: tuple[str, ...] = ()

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests import processes
 from tests.farm import COMMAND_TIMEOUT_S, REGIONS, Farm
 from tests.processes import Finished
+from tests.run_here import run_here
+from watch_pending.cli import main
 
 COMMAND_LINE = (
     "watch-pending -k secrets/aws-secrets.json -c ../configs/watch_pending.cfg"
@@ -89,9 +90,7 @@ class OldFarm:
         """Run the seed's own command line, perhaps with more options."""
         self.write()
         _, *words = shlex.split(COMMAND_LINE)
-        return processes.start(
-            "watch_pending.cli", *words, *more, environ=self.whole_environ, directory=self.directory
-        ).finish(COMMAND_TIMEOUT_S)
+        return run_here(main, [*words, *more], self.whole_environ, self.directory)
 
     def run_from_cron(self) -> Finished:
         """Run the seed's own command line as it is installed."""

@@ -1,7 +1,7 @@
 """What each command would make anew, made once before they are forked: the readers of its
 configuration, and what boto3 reads from its own files.
 
-Imported by the server they are forked from, and by nothing else.
+Imported by the server they are forked from, and by tests that run commands in their own process.
 """
 
 from pathlib import Path
