@@ -135,7 +135,7 @@ class Farm:
     def write_config(self) -> Path:
         """Write farmhand.yml as `settings` has it, at once: a command may be reading it."""
         written = self.config_path.with_suffix(".new")
-        written.write_text(yaml.safe_dump(self.settings, sort_keys=False))
+        written.write_text(yaml.dump(self.settings, Dumper=yaml.CSafeDumper, sort_keys=False))
         return written.replace(self.config_path)
 
     def command(self, *args: str, program: str = "watch_pending") -> list[str]:

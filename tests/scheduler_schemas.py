@@ -11,6 +11,8 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -119,6 +121,24 @@ METADATA: dict[Shape, sa.MetaData] = {"A": _metadata(_A), "B": _metadata(_B), "C
 
 def create_shape(engine: sa.Engine, shape: Shape) -> None:
     """Create the shape's tables in an empty database, with its version row."""
+    path = Path(str(engine.url.database))
+    if engine.dialect.name == "sqlite" and not path.exists():
+        path.write_bytes(_read_made(shape))  # an SQLite file waits for the disk at each table
+    else:
+        _create(engine, shape)
+
+
+@cache
+def _read_made(shape: Shape) -> bytes:
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    _create(engine, shape)
+    with engine.connect() as connection:
+        made: bytes = connection.connection.driver_connection.serialize()  # type: ignore[union-attr]
+    engine.dispose()
+    return made
+
+
+def _create(engine: sa.Engine, shape: Shape) -> None:
     METADATA[shape].create_all(engine)
     name, row = _VERSION[shape]
     with engine.begin() as connection:

@@ -50,6 +50,7 @@ ClientCreator._load_service_model = _share_model  # type: ignore[attr-defined]
 ClientCreator._create_client_class = _share_class  # type: ignore[attr-defined]
 botocore.session.create_loader = _share_loader
 _SESSION = boto3.session.Session("unused", "unused", region_name="us-east-1")
-_SESSION.client("ec2")
 _SESSION.client("s3")
 _SESSION.client("ssm")
+# Its first paginator lists the hundreds of directories of botocore's services.
+_SESSION.client("ec2").get_paginator("describe_instances")
