@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.farm import BUILD, TRY, Farm
+from tests.farm import BUILD, TRY, Farm, Finished
+from tests.run_here import run_here
+from watch_pending.cli import main
 
 pytestmark = pytest.mark.integration
 
@@ -257,13 +259,9 @@ def read_metrics(path: Path) -> dict[str, float]:
 # 4. options and exit codes
 
 
-def bare(
-    farm: Farm, *args: str, cwd: str = "/", **environ: str
-) -> subprocess.CompletedProcess[str]:
+def bare(farm: Farm, *args: str, **environ: str) -> Finished:
     """Run a command as it stands: no `-c` is added."""
-    words = farm.command(*args, "-c", "")[:-2]
-    env = {**farm.environ, **environ}
-    return subprocess.run(words, env=env, cwd=cwd, capture_output=True, text=True, check=False)
+    return run_here(main, args, {**farm.environ, **environ}, Path("/"))
 
 
 @pytest.mark.fault(
@@ -284,16 +282,16 @@ def bare(
 def test_what_the_user_must_mend_ends_in_2(farm: Farm, args: list[str], reason: str) -> None:
     config = farm.write_config() if args[:1] in (["-r"], ["-l"]) else None
     done = bare(farm, *args, **({"FARMHAND_CONFIG": str(config)} if config else {}))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert reason in done.stderr
-    assert "Traceback" not in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert reason in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_names_every_verb(farm: Farm, option: str) -> None:
     done = bare(farm, option)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
+    assert (done.code, done.err) == (0, "")
+    assert re.findall(r"^  (\w+)  ", done.out, re.MULTILINE) == [
         "amis",
         "check",
         "explain",
@@ -305,9 +303,9 @@ def test_help_names_every_verb(farm: Farm, option: str) -> None:
 
 def test_version_is_printed(farm: Farm) -> None:
     done = bare(farm, "--version")
-    assert (done.returncode, done.stdout.split()[0]) == (0, "watch-pending")
+    assert (done.code, done.out.split()[0]) == (0, "watch-pending")
 
 
 def test_without_a_verb_it_runs_with_the_configuration_of_the_environment(farm: Farm) -> None:
     done = bare(farm, "--dry-run", "--json", FARMHAND_CONFIG=str(farm.write_config()))
-    assert (done.returncode, json.loads(done.stdout)["farm"]) == (0, "test")
+    assert (done.code, json.loads(done.out)["farm"]) == (0, "test")
