@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -239,6 +239,9 @@ def open_farm_db(url: URL, *, farm: str, embedded: bool, timeout_s: float, readi
         with engine.begin() as connection:
             connection.execute(launches.planner.insert().values(id=1, generation=0))
         return FarmDb(engine=engine, url=url)
+    if missing:
+        with suppress(OSError):  # which the engine is going to meet, and say
+            Path(str(url.database)).touch(mode=0o640)  # it may hold workers' passwords
     engine = make_engine(url, timeout_s=timeout_s, read_only=reading)
     database = FarmDb(engine=engine, url=url)
     try:
