@@ -1,6 +1,6 @@
 """A real Buildbot master, and real workers, as processes of their own on 127.0.0.1.
 
-Nothing of Buildbot is imported: its reactor cannot be stopped and started within one process.
+Nothing of Buildbot is imported here: its reactor cannot be stopped and started within one process.
 """
 
 import contextlib
@@ -22,9 +22,12 @@ from typing import Any
 import requests
 import sqlalchemy as sa
 
+from tests.forks import BUILDBOT, Forked, forks_of
+
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 5.0
 PASSWORD = "demo"
+OUTPUT = "output.log"
 _MASTER_TAC = """\
 from buildbot.master import BuildMaster
 from twisted.application import service
@@ -89,7 +92,7 @@ class BuildbotMaster:
     db_url: str  # as given, else sqlite with an absolute path
     pb_port: int
     www_url: str | None
-    process: subprocess.Popen[bytes]
+    process: Forked
 
     def rest(self, path: str, method: str | None = None, **params: object) -> Any:
         """GET /api/v2/`path`, or call one of its methods there: pause, unpause, stop, force …
@@ -160,7 +163,7 @@ class WorkerProcess:
 
     name: str
     basedir: Path
-    process: subprocess.Popen[bytes]
+    process: Forked
 
     def finish(self) -> int:
         """Ask it to leave after its build, as the runner does, and return its exit code."""
@@ -256,10 +259,11 @@ def _empty_sqlite() -> bytes:
 
 def _create_master(folder: Path, db_url: str) -> None:
     """Make the tables, or bring them up to date, through a basedir that is thrown away."""
-    command = [_program("buildbot"), "create-master", "--quiet", f"--db={db_url}", "."]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"buildbot create-master failed:\n{done.stdout}{done.stderr}")
+    words = [_program("buildbot"), "create-master", "--quiet", f"--db={db_url}", "."]
+    with _started(words, folder) as process:
+        code = process.wait(START_LIMIT_S)
+    if code != 0:
+        raise RuntimeError(f"buildbot create-master failed:\n{(folder / OUTPUT).read_text()}")
 
 
 def _program(name: str) -> str:
@@ -267,20 +271,25 @@ def _program(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _running_twistd(basedir: Path, tac: str) -> Iterator[subprocess.Popen[bytes]]:
+def _running_twistd(basedir: Path, tac: str) -> Iterator[Forked]:
     (basedir / "buildbot.tac").write_text(tac)
     (basedir / "twistd.log").unlink(missing_ok=True)
     options = ["--nodaemon", "--no_save", "--umask=022", "--pidfile=twistd.pid"]
-    with (basedir / "output.log").open("ab") as output:
-        process = subprocess.Popen(
-            [_program("twistd"), *options, "--python=buildbot.tac"],
-            cwd=basedir,
+    with _started([_program("twistd"), *options, "--python=buildbot.tac"], basedir) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _started(words: Sequence[str], folder: Path) -> Iterator[Forked]:
+    """Have a program of Buildbot's; it prints to a file."""
+    with (folder / OUTPUT).open("ab") as output:
+        process = forks_of(BUILDBOT).start(
+            words,
+            directory=folder,
             # A worker sends its whole environment to the master.
-            env={name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+            environ={name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ},
+            output=output,
+            new_session=True,
         )
     try:
         yield process
@@ -288,7 +297,7 @@ def _running_twistd(basedir: Path, tac: str) -> Iterator[subprocess.Popen[bytes]
         _end(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Forked) -> None:
     """Stop a process cleanly, or by force: a master waits forever for a build that it lost."""
     if process.poll() is None:
         process.terminate()
@@ -299,7 +308,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _wait_for_log(process: subprocess.Popen[bytes], log: Path, wanted: str, *, failure: str) -> str:
+def _wait_for_log(process: Forked, log: Path, wanted: str, *, failure: str) -> str:
     """Return the log's text as soon as it has what is wanted."""
     deadline = time.monotonic() + START_LIMIT_S
     while True:
@@ -308,7 +317,7 @@ def _wait_for_log(process: subprocess.Popen[bytes], log: Path, wanted: str, *, f
         if re.search(wanted, text):
             return text
         if ended or re.search(failure, text) or time.monotonic() > deadline:
-            output = (log.parent / "output.log").read_text(errors="replace")
+            output = (log.parent / OUTPUT).read_text(errors="replace")
             raise RuntimeError(f"{log} does not say '{wanted}':\n{text[-3000:]}{output[-2000:]}")
         time.sleep(0.02)
 

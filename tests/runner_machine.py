@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.forks import RUNNER, Forked, forks_of
 
 ROOT = Path(__file__).parent.parent
 QUICK = {"sleep_time": 0, "retry_jitter": 0, "grace": 1, "round_interval": 0, "halt_interval": 0}
@@ -20,7 +22,7 @@ QUICK = {"sleep_time": 0, "retry_jitter": 0, "grace": 1, "round_interval": 0, "h
 class RunnerMachine:
     """Tasks are shell scripts; each begins with a line of its own in `notes`.
 
-    `settings` is the section `runner` of its farmhand.yml.
+    `settings` is the section `runner` of its farmhand.yml. A cold one starts Python for each run.
     """
 
     home: Path
@@ -28,6 +30,7 @@ class RunnerMachine:
     environ: dict[str, str] = field(default_factory=dict)
     ini: str | None = None
     python: str = sys.executable
+    cold: bool = False
 
     @property
     def tasks(self) -> Path:
@@ -73,10 +76,10 @@ class RunnerMachine:
             text = yaml.safe_dump({"farm": "test", "runner": self.settings})
         self.config.write_text(text)
 
-    def popen(self, *args: str, prefix: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-        """Start `runner` with these arguments, in an environment of its own."""
-        self.write_config()
-        environ = {
+    @property
+    def whole_environ(self) -> dict[str, str]:
+        """The environment of its own that a `runner` has."""
+        return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.home),
@@ -84,26 +87,42 @@ class RunnerMachine:
             "FARMHAND_CONFIG": str(self.config),
             **self.environ,
         }
-        return subprocess.Popen(
-            [*prefix, self.python, "-m", "runner.cli", *args],
-            cwd=self.home,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+
+    def popen(self, *args: str) -> Forked:
+        """Start `runner` with these arguments."""
+        self.write_config()
+        return forks_of(RUNNER).start(
+            ["-m", "runner.cli", *args], directory=self.home, environ=self.whole_environ
         )
 
-    def run(self, *args: str, prefix: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+    def run(self, *args: str) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""
-        process = self.popen(*args, prefix=prefix)
+        if self.cold:
+            return self.run_cold(*args)
+        process = self.popen(*args)
         out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return subprocess.CompletedProcess(args, process.wait(), out, err)
+
+    def run_cold(
+        self, *args: str, prefix: Sequence[str] = ()
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run it as whoever starts Python, with `prefix` before that."""
+        self.write_config()
+        return subprocess.run(
+            [*prefix, self.python, "-m", "runner.cli", *args],
+            cwd=self.home,
+            env=self.whole_environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def rounds(self, times: int = 1, *args: str) -> "subprocess.CompletedProcess[str]":
         """Run rounds to their end."""
         return self.run("-v", "-n", str(times), *args, str(self.tasks))
 
-    def start(self, *args: str) -> "subprocess.Popen[str]":
+    def start(self, *args: str) -> Forked:
         """Start rounds that have no end."""
         return self.popen("-v", *args, str(self.tasks))
 
@@ -120,9 +139,12 @@ class RunnerMachine:
 def wait_until(reached: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something outside; fails where it does not come."""
     deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
+    while True:
+        asked = time.monotonic()
+        if reached():
+            return
+        assert asked < deadline, "it did not come"
+        time.sleep(max(0.02, 4 * (time.monotonic() - asked)))  # who is asked has more to do
 
 
 def is_alive(pid: int) -> bool:

@@ -20,6 +20,7 @@ from farmhand.boundary import execute
 from runner.metadata import find_metadata
 from runner.worker.config import WorkerSettings
 from runner.worker.life import run_worker
+from tests.forks import BUILDBOT, RUNNER, Forked, forks_of
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 30.0
@@ -29,7 +30,7 @@ LIMIT_S = 30.0
 class Life:
     """One `runner worker` process and what it logs."""
 
-    process: "subprocess.Popen[bytes]"
+    process: "Forked | subprocess.Popen[bytes]"
     log: Path
 
     def said(self) -> str:
@@ -57,13 +58,17 @@ class Life:
 
 @dataclass(kw_only=True, slots=True)
 class WorkerMachine:
-    """A machine with one worker; `settings` are those of `WorkerSettings`, as plain data."""
+    """A machine with one worker; `settings` are those of `WorkerSettings`, as plain data.
+
+    A cold one starts Python and twistd as any machine does.
+    """
 
     name: str
     home: Path
     url: str
     settings: dict[str, Any] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
+    cold: bool = False
     lives: list[Life] = field(default_factory=list)
 
     @property
@@ -77,21 +82,23 @@ class WorkerMachine:
             "basedir": str(self.basedir),
             "slavename": self.name,
             "allocator_url": f"{self.url}/gettac/SLAVE",
+            "twistd_cmd": None if self.cold else str(forks_of(BUILDBOT).folder / "twistd"),
             **self.settings,
             **settings,
         }
         log = self.home / f"life-{len(self.lives)}.log"
         kept = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
-        words = ["--dry-run"] if dry_run else []
+        environ = {**kept, "FARMHAND_STATE": str(self.home / "state"), **self.environ}
+        words = ["-m", "tests.worker_machine", json.dumps(given), *["--dry-run"][:dry_run]]
+        process: Forked | subprocess.Popen[bytes]
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.worker_machine", json.dumps(given), *words],
-                cwd=ROOT,
-                env={**kept, "FARMHAND_STATE": str(self.home / "state"), **self.environ},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+            if self.cold:
+                files: Any = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+                process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environ, **files)
+            else:
+                process = forks_of(RUNNER).start(
+                    words, directory=ROOT, environ=environ, output=output
+                )
         self.lives.append(Life(process=process, log=log))
         return self.lives[-1]
 
@@ -135,9 +142,12 @@ def machine(name: str, home: Path, url: str, **settings: Any) -> Iterator[Worker
 def wait_until(is_so: Callable[[], object], describe: Callable[[], str] = str) -> None:
     """Wait until something is so, within a limit."""
     deadline = time.monotonic() + LIMIT_S
-    while not is_so():
-        assert time.monotonic() < deadline, describe()
-        time.sleep(0.05)
+    while True:
+        asked = time.monotonic()
+        if is_so():
+            return
+        assert asked < deadline, describe()
+        time.sleep(max(0.05, 4 * (time.monotonic() - asked)))  # who is asked has more to do
 
 
 def is_there(pid: int) -> bool:

@@ -162,7 +162,7 @@ def test_where_no_cgroup_can_be_made_the_same_is_ended_by_its_parent(
     )
     mounted = next(line for line in read_mounts() if " - cgroup2 " in line).split()[4]
     hide = ("unshare", "--mount", "sh", "-c", f'umount {mounted} && exec "$@"', "sh")
-    done = machine.run("-v", "-n", "1", str(machine.tasks), prefix=hide)
+    done = machine.run_cold("-v", "-n", "1", str(machine.tasks), prefix=hide)
     assert done.returncode == 0, done.stderr
     assert "farmhand-" not in done.stderr
     assert "a: left 1 processes behind; they were ended" in done.stderr

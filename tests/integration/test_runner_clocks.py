@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def jumping(tmp_path: Path) -> RunnerMachine:
-    made = RunnerMachine(home=tmp_path, environ=make_jump(tmp_path))
+    made = RunnerMachine(home=tmp_path, environ=make_jump(tmp_path), cold=True)
     made.settings |= {"max_tries": 2, "max_time": 30, "grace": 0.2, "halt_interval": 1}
     made.add("halt.sh")
     return made
@@ -73,7 +73,7 @@ def w1(farm: WorkerFarm, tmp_path: Path) -> Iterator[WorkerMachine]:
     with machine("w1", tmp_path, farm.allocator.url, ready_within_s=30) as made:
         farm.set_worker("w1", basedir=str(made.basedir))
         farm.use_hup("w1")
-        made.environ = make_jump(tmp_path)
+        made.environ, made.cold = make_jump(tmp_path), True
         yield made
     wait_until(lambda: not farm.connected())
 

@@ -11,6 +11,7 @@ from runner.metadata import ENDPOINT, Metadata, NoMetadata
 from runner.stops import Stops, listening
 from runner.worker.config import WorkerSettings
 from runner.worker.notices import REBALANCING, Watcher
+from tests.forks import BUILDBOT, forks_of
 from tests.machine_metadata import MetadataServer, running_metadata
 from tests.runner_machine import RunnerMachine, wait_until
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
@@ -45,6 +46,7 @@ def machine(farm: WorkerFarm, metadata: MetadataServer, tmp_path: Path) -> Itera
         "basedir": str(basedir),
         "slavename": "w1",
         "allocator_url": f"{farm.allocator.url}/gettac/SLAVE",
+        "twistd_cmd": str(forks_of(BUILDBOT).folder / "twistd"),
         "ready_within_s": 30,
         "notice_poll_s": 0.1,
         "notice_margin_s": 30,

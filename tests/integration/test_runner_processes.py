@@ -110,7 +110,9 @@ def test_who_ignores_its_children_starts_a_runner_that_does_not(machine: RunnerM
     machine.add("1-a", "exit 3")
     ignore = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
     ignore += "os.execv(sys.argv[1], sys.argv[1:])"
-    done = machine.run("-v", "-n", "1", str(machine.tasks), prefix=(sys.executable, "-c", ignore))
+    done = machine.run_cold(
+        *("-v", "-n", "1", str(machine.tasks)), prefix=(sys.executable, "-c", ignore)
+    )
     assert done.returncode == 0, done.stderr
     assert "a: exit code 3" in done.stderr
 
@@ -207,7 +209,7 @@ def test_a_disk_that_fills_up_in_a_round_stops_none(machine: RunnerMachine) -> N
     machine.add("2-b", f"rm -f {machine.state}/full")
     machine.state.mkdir()
     small = f'mount -t tmpfs -o size=64k none {machine.state} && "$@"; cat {machine.state}/*.json'
-    done = machine.run(
+    done = machine.run_cold(
         *("-v", "-n", "2", str(machine.tasks)),
         prefix=("unshare", "--mount", "sh", "-c", small, "sh"),
     )
@@ -223,12 +225,11 @@ def test_a_disk_that_fills_up_in_a_round_stops_none(machine: RunnerMachine) -> N
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="prlimit is missing")
 def test_no_room_for_any_file_stops_no_round(machine: RunnerMachine) -> None:
     machine.add("1-a").write_text("#!/bin/sh\nexit 0\n")
-    process = machine.popen(
-        "-v", "-n", "2", str(machine.tasks), prefix=("prlimit", "--fsize=0", "--")
+    done = machine.run_cold(
+        *("-v", "-n", "2", str(machine.tasks)), prefix=("prlimit", "--fsize=0", "--")
     )
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert "runner.json can't be written: File too large" in err
+    assert done.returncode == 0
+    assert "runner.json can't be written: File too large" in done.stderr
 
 
 # Killed
@@ -301,6 +302,7 @@ def test_a_second_runner_does_nothing(machine: RunnerMachine) -> None:
 
 
 def test_the_runner_is_small_while_a_worker_runs(machine: RunnerMachine) -> None:
+    machine.cold = True
     machine.add("4-buildbot", "grep -E 'VmRSS' /proc/$PPID/status")
     path = machine.home / "runner.prom"
     done = machine.rounds(2, "--metrics-textfile", str(path), "-l", str(machine.home / "log"))

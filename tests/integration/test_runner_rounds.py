@@ -2,11 +2,11 @@
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.forks import Forked
 from tests.runner_machine import RunnerMachine, wait_until
 
 pytestmark = pytest.mark.integration
@@ -24,9 +24,8 @@ def machine(tmp_path: Path) -> RunnerMachine:
     return machine
 
 
-def end(process: "subprocess.Popen[str]") -> int:
-    process.communicate(timeout=60)
-    return process.returncode
+def end(process: Forked) -> int:
+    return process.wait(60)
 
 
 # Pre-flight, worker, post-flight

@@ -22,7 +22,7 @@ SECRET = "wJalrXUtnFEMI"
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerFarm]:
-    with worker_farm(tmp_path_factory.mktemp("farm"), ["w1"]) as made:
+    with worker_farm(tmp_path_factory.mktemp("farm"), ["w1"], build_seconds=1) as made:
         yield made
 
 
@@ -53,7 +53,8 @@ def tries(farm: WorkerFarm, request: int) -> list[int | None]:
 
 
 def test_fetches_starts_verifies_works_and_stops(w1: WorkerMachine) -> None:
-    life = w1.start(run_for_s=1)
+    w1.cold = True
+    life = w1.start(run_for_s=0.1)
     assert life.wait() == 0, life.said()
     story = r"starting .*twistd.*connected after.*time is over.*by shutdown.stamp.*process is gone"
     assert re.search(story, life.said(), re.DOTALL), life.said()
@@ -73,13 +74,26 @@ def test_stops_after_so_many_builds_and_lets_the_last_finish(
     assert "connected and stopped (2 builds; task code 0)" in life.said()
 
 
-def test_asked_to_end_it_lets_the_build_finish(farm: WorkerFarm, w1: WorkerMachine) -> None:
+def test_asked_to_end_it_lets_the_build_finish_and_waits_in_little_memory(
+    farm: WorkerFarm, w1: WorkerMachine
+) -> None:
     farm.use_hup("w1")
+    w1.cold = True
     life = w1.connected()
+    assert resident_mib(life) <= 30
     request = force(farm, life)
     life.ask()
+    life.wait_said("by SIGHUP")
+    assert resident_mib(life) <= 30
     assert life.wait() == EXIT, life.said()
     assert tries(farm, request) == [SUCCESS]
+
+
+def resident_mib(life: Life) -> float:
+    status = Path(f"/proc/{life.process.pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 def test_asked_twice_it_ends_now(farm: WorkerFarm, w1: WorkerMachine) -> None:
@@ -163,13 +177,6 @@ def test_an_adopted_worker_is_stopped_though_its_stamp_is_newer_than_now(
     assert "was touched" in w1.twistd_log()
 
 
-def test_a_second_one_beside_it_is_told_that_it_is_busy(w1: WorkerMachine) -> None:
-    first = w1.connected()
-    second = w1.start()
-    assert second.wait() == BUSY, second.said()
-    assert first.process.poll() is None
-
-
 def test_the_master_learns_the_instance_and_no_secret(farm: WorkerFarm, w1: WorkerMachine) -> None:
     w1.environ = {
         "AWS_SECRET_ACCESS_KEY": SECRET,
@@ -177,6 +184,7 @@ def test_the_master_learns_the_instance_and_no_secret(farm: WorkerFarm, w1: Work
         "BUILD_DISPLAY": ":1",
     }
     farm.use_hup("w1")
+    w1.cold = True
     life = w1.connected(builds=1)
     info = farm.master.rest("workers")["workers"][0]["workerinfo"]
     environ = Path(f"/proc/{w1.pid()}/environ").read_text()
@@ -188,25 +196,16 @@ def test_the_master_learns_the_instance_and_no_secret(farm: WorkerFarm, w1: Work
     assert SECRET not in environ + w1.twistd_log()
 
 
-@pytest.mark.parametrize("asked", [False, True], ids=["working", "stopping"])
-def test_it_waits_in_little_memory(farm: WorkerFarm, w1: WorkerMachine, asked: bool) -> None:
-    farm.use_hup("w1")
-    life = w1.connected()
-    if asked:
-        force(farm, life)
-        life.ask()
-        life.wait_said("by SIGHUP")
-    status = Path(f"/proc/{life.process.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found is not None
-    assert int(found[1]) <= 30 * 1024
-
-
-def test_a_dry_run_says_what_it_would_do(w1: WorkerMachine) -> None:
+def test_beside_it_a_dry_run_would_adopt_and_a_second_one_is_told_that_it_is_busy(
+    w1: WorkerMachine,
+) -> None:
     before = w1.start(dry_run=True)
     assert before.wait() == 0, before.said()
     assert "would fetch a tac" in before.said()
-    w1.connected()
+    life = w1.connected()
     after = w1.start(dry_run=True)
     assert after.wait() == 0, after.said()
     assert f"would adopt the worker of {w1.basedir}, process {w1.pid()}" in after.said()
+    second = w1.start()
+    assert second.wait() == BUSY, second.said()
+    assert life.process.poll() is None

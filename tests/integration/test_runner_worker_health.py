@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import BUILDBOT, forks_of
 from tests.runner_machine import RunnerMachine, wait_until
 from tests.small_disk import fill, mounted, needs_root
 from tests.worker_farms import BUILDER, WorkerFarm, worker_farm
@@ -45,6 +46,7 @@ def test_builds_that_fail_too_fast_in_a_row_halt_the_machine_after_post_flight(
         "basedir": str(basedir),
         "slavename": "w1",
         "allocator_url": f"{farm.allocator.url}/gettac/SLAVE",
+        "twistd_cmd": str(forks_of(BUILDBOT).folder / "twistd"),
         "builds": 1,
         "fast_failures": 2,
     }
