@@ -180,13 +180,13 @@ def test_the_commands_work_without_any_configuration(
     database_url: str, file: Path, tmp_path: Path
 ) -> None:
     made = call(tmp_path, "dbinit", "-D", database_url)
-    assert (made.returncode, made.stdout, made.stderr) == (0, b"", b"")
+    assert (made.code, made.out, made.err) == (0, "", "")
     loaded = call(tmp_path, "dbload", "-D", database_url, "-", source=make_dump())
-    assert (loaded.returncode, loaded.stdout, loaded.stderr) == (0, b"", b"")
+    assert (loaded.code, loaded.out, loaded.err) == (0, "", "")
     taken = call(tmp_path, "dbdump", "-D", database_url)
-    assert (taken.returncode, taken.stderr) == (0, b"")
-    assert is_small_farm(taken.stdout)
+    assert (taken.code, taken.err) == (0, "")
+    assert is_small_farm(taken.out.encode())
     refused = call(tmp_path, "dbload", "-D", database_url, str(file))
-    assert (refused.returncode, refused.stdout) == (2, b"")
-    assert len(refused.stderr.splitlines()) == 1
-    assert b"is not empty" in refused.stderr
+    assert (refused.code, refused.out) == (2, "")
+    assert len(refused.err.splitlines()) == 1
+    assert "is not empty" in refused.err

@@ -247,12 +247,12 @@ def test_errors_of_all_files_are_told_at_once(url: str, tmp_path: Path) -> None:
 def test_the_command_says_what_it_did_and_what_is_wrong(url: str, tmp_path: Path) -> None:
     done = call(tmp_path, "dbimport", "-n", "-D", url, "--slave-data", "workers.csv",
                 "--tac-template", "linux64.tac.j2")  # fmt: skip
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"workers: 3 added, 0 changed, 0 unchanged; templates: 1 added")
+    assert done.code == 0
+    assert done.out.startswith("workers: 3 added, 0 changed, 0 unchanged; templates: 1 added")
     Path("workers.csv").write_text("name,pool\nA,\n")
     wrong = call(tmp_path, "dbimport", "-D", url, "--slave-data", "workers.csv")
-    assert wrong.returncode == 2
-    assert len(wrong.stderr.splitlines()) == 2
+    assert wrong.code == 2
+    assert len(wrong.err.splitlines()) == 2
     nothing = call(tmp_path, "dbimport", "-D", url)
-    assert nothing.returncode == 2
-    assert b"--slave-data" in nothing.stderr
+    assert nothing.code == 2
+    assert "--slave-data" in nothing.err
