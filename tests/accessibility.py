@@ -1,6 +1,6 @@
 """What everybody must be able to read and to use, checked in the page that Chromium shows."""
 
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Page
 
@@ -59,11 +59,16 @@ REPEATED_IDS = """() => [...document.querySelectorAll("[id]")].map((each) => eac
   .filter((id, at, all) => all.indexOf(id) !== at)"""
 
 
-def find_faint_texts(page: Page) -> list[tuple[str, float]]:
-    """List texts that are too close in colour to what is behind them."""
+def find_faint_texts(page: Page) -> list[tuple[str, str, float]]:
+    """List texts that are too close in colour to what is behind them, by dark or by light."""
+    return [*_find_faint(page, "dark"), *_find_faint(page, "light")]
+
+
+def _find_faint(page: Page, scheme: Literal["dark", "light"]) -> list[tuple[str, str, float]]:
+    page.emulate_media(color_scheme=scheme)
     found = page.evaluate(CONTRASTS)
     assert len(found) > 5
-    return [(text, round(contrast, 2)) for text, contrast in found if contrast < ENOUGH]
+    return [(scheme, text, round(contrast, 2)) for text, contrast in found if contrast < ENOUGH]
 
 
 def find_barriers(page: Page) -> list[str]:

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import re
-import subprocess
-import sys
+import shutil
+import signal
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,14 +18,17 @@ import sqlalchemy as sa
 
 from farmhand.db import make_engine, parse_url
 from farmhand.tables import farm, metadata
+from slavealloc.cli import main
 from slavealloc.doors import queries
 from slavealloc.doors.models import Scope
 from slavealloc.doors.tokens import digest_token, make_token
-from tests.farm import Finished
+from tests import processes
 from tests.farm_tables import make_tables
+from tests.processes import Finished
+from tests.run_here import run_here
 
 ROOT = Path(__file__).parent.parent
-STOP_TIMEOUT_S = 60
+START_TIMEOUT_S = STOP_TIMEOUT_S = 60
 SILO = ("distro", "bitlength", "speed", "purpose", "datacenter", "trustlevel", "environment")
 
 
@@ -109,7 +113,7 @@ class Allocator:
     """A server process; `url` is where it listens."""
 
     url: str
-    process: "subprocess.Popen[str]"
+    command: processes.Command
     engine: sa.Engine
     token: str = ""
     token_name: str = field(default_factory=lambda: f"tester-{uuid.uuid4().hex[:8]}")
@@ -138,30 +142,30 @@ def running_allocator(
     engine: sa.Engine | None, *options: str, state: Path, **more: str
 ) -> Iterator[Allocator]:
     """Run `slavealloc serve` on a database, on a port of its own; without one, on the default."""
-    command = [sys.executable, "-m", "slavealloc.cli", "serve", "--port", "0", "-v"]
+    said = ["serve", "--port", "0", "-v", *options]
     if engine is not None:
-        command += ["-D", engine.url.render_as_string(hide_password=False)]
+        said += ["-D", engine.url.render_as_string(hide_password=False)]
     else:
         engine = sa.create_engine(f"sqlite:///{state}/farmhand.db")
-    log = state / "allocator.log"
-    with log.open("a") as stderr:
-        process = subprocess.Popen(
-            [*command, *options],
-            cwd=state,
-            env=environ(state, **more),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        )
-    assert process.stdout is not None
-    with process.stdout as said:
-        try:
-            found = re.search(r"http://\S+", said.readline())
-            assert found, log.read_text()
-            yield Allocator(url=found[0], process=process, engine=engine)
-        finally:
-            process.terminate()
-            process.wait(STOP_TIMEOUT_S)
+    command = processes.start(
+        "slavealloc.cli", *said, environ=environ(state, **more), directory=state
+    )
+    try:
+        yield Allocator(url=_await_address(command), command=command, engine=engine)
+    finally:
+        command.send_signal(signal.SIGTERM)
+        command.process.join(STOP_TIMEOUT_S)
+        shutil.rmtree(command.output)
+
+
+def _await_address(command: processes.Command) -> str:
+    """Wait until a server says where it is."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not (found := re.search(r"http://\S+", (command.output / "out").read_text())):
+        assert command.process.is_alive(), command.said
+        assert time.monotonic() < deadline, command.said
+        time.sleep(0.01)
+    return found[0]
 
 
 def environ(state: Path, **more: str) -> dict[str, str]:
@@ -171,14 +175,6 @@ def environ(state: Path, **more: str) -> dict[str, str]:
 
 
 def run_slavealloc(state: Path, *args: str, **more: str) -> Finished:
-    """Run the command line to its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "slavealloc.cli", *args],
-        cwd=state,
-        env=environ(state, **more),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
+    """Run the command line to its end, in the process of the tests, from a directory."""
+    with contextlib.chdir(state):
+        return run_here(main, args, environ(state, **more))

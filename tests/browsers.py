@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 from tests.services import find_program
 
@@ -48,11 +48,36 @@ class Watch:
         if message.type in {"error", "warning"}:
             self.complaints.append(f"{message.type}: {message.text} ({message.location})")
 
+    def note_exception(self, error: Error) -> None:
+        """Note what a script did not catch."""
+        self.complaints.append(f"exception: {error}")
+
 
 def watch(page: Page) -> Watch:
     """Note from now on what goes wrong in a page."""
     seen = Watch()
     page.on("console", seen.note)
-    page.on("pageerror", lambda error: seen.complaints.append(f"exception: {error}"))
+    page.on("pageerror", seen.note_exception)
     page.set_default_timeout(WAIT_MS)
     return seen
+
+
+def forget(page: Page, seen: Watch) -> None:
+    """Let a page be as new: nobody is logged in, nothing is kept, and no one watches."""
+    page.context.set_offline(False)
+    page.context.clear_cookies()
+    page.emulate_media(color_scheme="light")
+    if page.url.startswith("http"):
+        page.evaluate("() => sessionStorage.clear()")
+    page.goto("about:blank")
+    page.remove_listener("console", seen.note)
+    page.remove_listener("pageerror", seen.note_exception)
+
+
+@contextlib.contextmanager
+def without_scripts(page: Page) -> Iterator[None]:
+    """Let a page run no scripts meanwhile, as where somebody has forbidden them."""
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setScriptExecutionDisabled", {"value": True})
+    yield
+    session.detach()

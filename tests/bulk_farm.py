@@ -2,11 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,17 @@ from farmhand.command import Result, Run
 from farmhand.db import make_engine, parse_url
 from slavealloc.bulk.dbadmin import dump_database, load_database
 from slavealloc.bulk.dump import BY_NAME, Header, format_dump
+from slavealloc.cli import main
 from slavealloc.models import SHIPPED_NAMES
 from slavealloc.settings import load_settings
+from tests import processes
+from tests.processes import Command, Finished
+from tests.run_here import run_here
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATE = datetime(2026, 11, 21, 23, 59, 59, 123456, tzinfo=UTC)
 ROOT = Path(__file__).parent.parent
+STDIN = 0
 DATA = ROOT / "tests/data/slavealloc"
 SILO = ("distro", "bitlength", "speed", "purpose", "datacenter", "trustlevel", "environment")
 
@@ -124,29 +127,36 @@ def direct(verb: Callable[..., Result], run: Run, url: str, *args: Any, **option
     return verb(run, load_settings(None, run.environ, url), *args, **options)
 
 
-def command(*args: str) -> list[str]:
-    """Say how slavealloc is started."""
-    return [sys.executable, "-m", "slavealloc.cli", *args]
-
-
 def environ(directory: Path) -> dict[str, str]:
     """Return what a command needs and no more: no configuration, a state directory of its own."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "FARMHAND_STATE": str(directory / "state")}
 
 
-def call(
-    directory: Path, *args: str, source: bytes | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """Run slavealloc to its end, in a directory."""
-    return subprocess.run(
-        command(*args),
-        cwd=directory,
-        env=environ(directory),
-        input=source,
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
+def call(directory: Path, *args: str, source: bytes | None = None) -> Finished:
+    """Run slavealloc to its end, in a directory and in the process of the tests."""
+    with chdir(directory), _piped(source or b""):
+        return run_here(main, args, environ(directory))
+
+
+@contextmanager
+def _piped(source: bytes) -> Iterator[None]:
+    """Let stdin be a pipe with something in it, no more than a pipe takes at once."""
+    kept = os.dup(STDIN)
+    reading, writing = os.pipe()
+    os.write(writing, source)
+    os.close(writing)
+    os.dup2(reading, STDIN)
+    os.close(reading)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDIN)
+        os.close(kept)
+
+
+def start(directory: Path, *args: str) -> Command:
+    """Start slavealloc as a process of its own, in a directory."""
+    return processes.start("slavealloc.cli", *args, environ=environ(directory), directory=directory)
 
 
 @contextmanager

@@ -68,9 +68,11 @@ def _no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture(autouse=True)
 def _none_is_left() -> Iterator[None]:
     """End the commands that a failed test leaves behind, stopped ones too."""
+    before = multiprocessing.active_children()  # a server that a whole file shares
     yield
     for process in multiprocessing.active_children():
-        process.kill()
+        if process not in before:
+            process.kill()
 
 
 @pytest.fixture
@@ -161,16 +163,22 @@ def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def watched(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
-    """A page with nothing remembered, and what it complains of; fails if that is not expected."""
-    from tests.browsers import watch
-
+@pytest.fixture(scope="module")
+def _opened(chromium: Browser) -> Iterator[Page]:
+    """One page for a file's tests: Chromium starts a process for each."""
     with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
-        page = context.new_page()
-        seen = watch(page)
-        yield page, seen
-        assert seen.unexpected() == []
+        yield context.new_page()
+
+
+@pytest.fixture
+def watched(_opened: Page) -> Iterator[tuple[Page, Watch]]:
+    """A page with nothing remembered, and what it complains of; fails if that is not expected."""
+    from tests.browsers import forget, watch
+
+    seen = watch(_opened)
+    yield _opened, seen
+    forget(_opened, seen)
+    assert seen.unexpected() == []
 
 
 @pytest.fixture

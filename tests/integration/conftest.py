@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 # Where one of our statements is written for each kind, a file has its own `kind`: all, each time.
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.soak)
+# What databases have no part in, as other tests show of the same statements.
+one_kind = pytest.mark.parametrize(
+    "kind", ["sqlite", pytest.param("mariadb", marks=pytest.mark.soak), POSTGRESQL]
+)
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])

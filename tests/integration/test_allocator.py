@@ -1,12 +1,14 @@
 """Machines ask a real slavealloc, on each database: what old clients expect, and even masters."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from farmhand.tables.farm import allocations, masters, workers
+from farmhand.tables.farm import allocations, audit, masters, places, workers
+from tests import services
 from tests.allocators import (
     Allocator,
     add_masters,
@@ -15,20 +17,43 @@ from tests.allocators import (
     make_places_database,
     running_allocator,
 )
+from tests.integration.conftest import POSTGRESQL
 
 pytestmark = pytest.mark.integration
 # What the database has no part in is tried on one.
-only_sqlite = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+only_sqlite = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb", POSTGRESQL])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Allocator]:
+    """Three masters, and workers w1 to w7."""
+    state: Path = tmp_path_factory.mktemp("asked")
+    url = f"sqlite:///{state}/farm.db"
+    if request.param != "sqlite":
+        database: services.DatabaseServer = request.getfixturevalue(request.param)
+        url = database.create_database(f"asked_{uuid.uuid4().hex[:12]}")
+    engine = make_places_database(url)
+    add_masters(engine, 3)
+    add_workers(engine, [f"w{n}" for n in range(1, 8)])
+    with running_allocator(engine, state=state) as allocator:
+        yield allocator
+    engine.dispose()
 
 
 @pytest.fixture
-def allocator(database_url: str, tmp_path: Path) -> Iterator[Allocator]:
-    engine = make_places_database(database_url)
-    add_masters(engine, 3)
-    add_workers(engine, [f"w{n}" for n in range(1, 8)])
-    with running_allocator(engine, state=tmp_path) as allocator:
-        yield allocator
-    engine.dispose()
+def allocator(server: Allocator) -> Allocator:
+    """The server before anybody has asked; it is told, as it keeps what it has read until then."""
+    unasked = dict.fromkeys(("current_master_id", "locked_master_id", "last_seen_at", "notes"))
+    told = {"generation": places.c.generation + 1, "edits": places.c.edits + 1}
+    with server.engine.begin() as connection:
+        for history in (allocations, audit):
+            connection.execute(history.delete())
+        connection.execute(workers.update().values(enabled=True, **unasked))
+        connection.execute(masters.update().values(enabled=True, notes=None))
+        connection.execute(places.update().values(told))
+    return server
 
 
 def test_a_worker_gets_its_tac_and_the_place_is_recorded(allocator: Allocator) -> None:

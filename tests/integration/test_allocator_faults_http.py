@@ -3,6 +3,7 @@
 import itertools
 import json
 import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import requests
 
+from tests import services
 from tests.allocators import (
     Allocator,
     add_masters,
@@ -54,19 +56,25 @@ VERBATIM = {"not UTF-8", "surrogate", "script"}
 
 
 @pytest.fixture(
-    params=["sqlite", *(pytest.param(k, marks=pytest.mark.soak) for k in ("mariadb", "postgresql"))]
+    scope="module",
+    params=[
+        "sqlite",
+        *(pytest.param(k, marks=pytest.mark.soak) for k in ("mariadb", "postgresql")),
+    ],
 )
-def kind(request: pytest.FixtureRequest) -> str:
-    """The database has little part in this."""
-    return str(request.param)
-
-
-@pytest.fixture
-def allocator(database_url: str, tmp_path: Path) -> Iterator[Allocator]:
-    engine = make_places_database(database_url)
+def allocator(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Allocator]:
+    """One server is asked all of it; the database has little part in this."""
+    state: Path = tmp_path_factory.mktemp("wrong")
+    url = f"sqlite:///{state}/farm.db"
+    if request.param != "sqlite":
+        server: services.DatabaseServer = request.getfixturevalue(request.param)
+        url = server.create_database(f"wrong_{uuid.uuid4().hex[:12]}")
+    engine = make_places_database(url)
     add_masters(engine, 3)
     add_workers(engine, [*NAMES, "k1"])
-    with running_allocator(engine, state=tmp_path) as allocator:
+    with running_allocator(engine, state=state) as allocator:
         yield allocator
     engine.dispose()
 

@@ -2,7 +2,10 @@
 
 import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,9 +15,9 @@ import sqlalchemy as sa
 
 from tests.allocators import (
     ROOT,
-    Allocator,
     add_masters,
     add_workers,
+    environ,
     make_places_database,
     run_slavealloc,
     running_allocator,
@@ -95,8 +98,9 @@ def test_a_secrets_file_may_name_the_database(engine: sa.Engine, tmp_path: Path)
 def test_sigterm_ends_it_after_what_was_asked(engine: sa.Engine, tmp_path: Path) -> None:
     with running_allocator(engine, state=tmp_path) as allocator:
         assert allocator.gettac("w1").status_code == 200
-        allocator.process.terminate()
-        assert allocator.process.wait(30) == 143
+        allocator.command.send_signal(signal.SIGTERM)
+        allocator.command.process.join(30)
+        assert allocator.command.process.exitcode == 143
 
 
 def test_without_the_allocator_machines_get_404_and_people_what_they_ask(
@@ -156,20 +160,29 @@ def test_dev_starts_again_when_the_code_changes(engine: sa.Engine, tmp_path: Pat
     code = tmp_path / "code"
     for name in ("farmhand", "slavealloc"):
         shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
-    more = {"PYTHONPATH": str(code)}
-    with running_allocator(engine, "--dev", state=tmp_path, **more) as allocator:
-        assert "<h1>slavealloc</h1>" in _wait_for_page(allocator, "slavealloc")
+    command = [sys.executable, "-m", "slavealloc.cli", "serve", "--port", "0", "-v", "--dev"]
+    with subprocess.Popen(
+        [*command, "-D", engine.url.render_as_string()],
+        cwd=tmp_path,
+        env=environ(tmp_path, PYTHONPATH=str(code)),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[2]
+        assert "<h1>slavealloc</h1>" in _wait_for_page(url, "slavealloc")
         api = code / "slavealloc/rest/api.py"
         api.write_text(api.read_text().replace("<h1>slavealloc</h1>", "<h1>changed</h1>"))
-        assert "<h1>changed</h1>" in _wait_for_page(allocator, "<h1>changed</h1>")
+        assert "<h1>changed</h1>" in _wait_for_page(url, "<h1>changed</h1>")
+        process.terminate()
 
 
-def _wait_for_page(allocator: Allocator, wanted: str) -> str:
+def _wait_for_page(url: str, wanted: str) -> str:
     deadline = time.monotonic() + CHANGE_LIMIT_S
     text = ""
     while wanted not in text and time.monotonic() < deadline:
         try:
-            text = allocator.get("/api/").text
+            text = requests.get(f"{url}/api/", timeout=30).text
         except requests.ConnectionError:
             time.sleep(0.1)
     return text

@@ -11,6 +11,7 @@ from farmhand.tables.farm import workers
 from farmhand.tables.records import schema_info
 from farmhand.upgrades import newest_revision, read_revision
 from slavealloc.bulk.dbadmin import init_database
+from tests.allocators import make_places_database
 from tests.bulk_farm import (
     call,
     direct,
@@ -23,6 +24,7 @@ from tests.bulk_farm import (
     make_worker,
     opened,
 )
+from tests.integration.conftest import one_kind
 
 pytestmark = pytest.mark.integration
 only_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
@@ -38,7 +40,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def url(database_url: str) -> str:
     """A database as dbinit makes it."""
-    direct(init_database, make_run(), database_url, None, force=False)
+    make_places_database(database_url).dispose()
     return database_url
 
 
@@ -50,25 +52,25 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_dbinit_makes_an_empty_farm_without_a_name(url: str, tmp_path: Path) -> None:
-    taken = dump(url, tmp_path)
+def test_dbinit_makes_an_empty_farm_without_a_name_and_twice_is_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    direct(init_database, make_run(), database_url, None, force=False)
+    taken = dump(database_url, tmp_path)
     assert is_shipped(taken)
     assert json.loads(taken.splitlines()[0])["farm"] is None
-    with opened(url) as engine:
+    with opened(database_url) as engine:
         assert read_revision(engine) == newest_revision()
-
-
-def test_dbinit_twice_is_once(url: str, tmp_path: Path) -> None:
-    before = dump(url, tmp_path)
-    direct(init_database, make_run(), url, None, force=False)
-    direct(init_database, make_run(), url, None, force=True)
-    assert dump(url, tmp_path) == before
+    direct(init_database, make_run(), database_url, None, force=False)
+    direct(init_database, make_run(), database_url, None, force=True)
+    assert dump(database_url, tmp_path) == taken
 
 
 @pytest.mark.fault(
     "dbinit on a database with workers in it",
     "refused with what it has and --force; nothing is lost",
 )
+@one_kind
 def test_dbinit_refuses_a_farm_with_rows_and_loses_nothing(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -96,6 +98,7 @@ def test_dbinit_by_force_forgets_everything(url: str, file: Path, tmp_path: Path
     assert is_shipped(dump(url, tmp_path))
 
 
+@one_kind
 def test_dbinit_by_force_loads_a_dump_in_the_place_of_what_is_there(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -176,17 +179,18 @@ def test_dbinit_refuses_an_older_farm_with_rows_before_it_upgrades(url: str) -> 
         assert read_revision(engine) == "0000"
 
 
+@one_kind
 def test_the_commands_work_without_any_configuration(
     database_url: str, file: Path, tmp_path: Path
 ) -> None:
     made = call(tmp_path, "dbinit", "-D", database_url)
-    assert (made.returncode, made.stdout, made.stderr) == (0, b"", b"")
+    assert (made.code, made.out, made.err) == (0, "", "")
     loaded = call(tmp_path, "dbload", "-D", database_url, "-", source=make_dump())
-    assert (loaded.returncode, loaded.stdout, loaded.stderr) == (0, b"", b"")
+    assert (loaded.code, loaded.out, loaded.err) == (0, "", "")
     taken = call(tmp_path, "dbdump", "-D", database_url)
-    assert (taken.returncode, taken.stderr) == (0, b"")
-    assert is_small_farm(taken.stdout)
+    assert (taken.code, taken.err) == (0, "")
+    assert is_small_farm(taken.out.encode())
     refused = call(tmp_path, "dbload", "-D", database_url, str(file))
-    assert (refused.returncode, refused.stdout) == (2, b"")
-    assert len(refused.stderr.splitlines()) == 1
-    assert b"is not empty" in refused.stderr
+    assert (refused.code, refused.out) == (2, "")
+    assert len(refused.err.splitlines()) == 1
+    assert "is not empty" in refused.err

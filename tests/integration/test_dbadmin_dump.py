@@ -32,6 +32,7 @@ from tests.bulk_farm import (
     rows_of,
     small_farm,
 )
+from tests.integration.conftest import one_kind
 
 pytestmark = pytest.mark.integration
 only_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
@@ -85,6 +86,7 @@ def test_ids_go_on_above_the_highest_loaded_and_never_go_back(url: str, file: Pa
 @pytest.mark.fault(
     "dbload into a database that is not empty", "refused with what it has; it stays as it was"
 )
+@one_kind
 def test_a_database_that_is_not_empty_is_refused_and_stays(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_a_text_that_only_mariadb_has_no_room_for_is_refused_there(
         load(url, tmp_path / "long.dump")
 
 
+@one_kind
 def test_scrubbing_changes_every_password_and_nothing_else(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -228,6 +231,7 @@ def test_loading_gives_a_database_no_name(url: str, file: Path) -> None:
         assert connection.execute(sa.select(schema_info.c.farm)).scalars().all() == [None]
 
 
+@one_kind
 def test_a_dump_in_a_file_is_for_its_owner_only_and_whole(url: str, tmp_path: Path) -> None:
     path = tmp_path / "farm.dump"
     path.write_text("the one before")

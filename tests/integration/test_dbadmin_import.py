@@ -13,6 +13,7 @@ from farmhand.tables.farm import masters, worker_passwords, workers
 from slavealloc.bulk.dbadmin import import_files
 from tests.allocators import make_places_database
 from tests.bulk_farm import DATA, NOON, body, call, direct, dump, make_run, opened, rows_of
+from tests.integration.conftest import one_kind
 
 pytestmark = pytest.mark.integration
 only_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
@@ -73,6 +74,7 @@ def test_everything_is_imported_and_twice_is_once(
     assert body(dump(url, tmp_path)) == body(first)
 
 
+@one_kind
 def test_what_is_imported_is_what_the_files_say(url: str, tmp_path: Path) -> None:
     import_all(url)
     taken = dump(url, tmp_path)
@@ -96,6 +98,7 @@ def test_what_is_imported_is_what_the_files_say(url: str, tmp_path: Path) -> Non
     assert templates["linux64"] == (DATA / "linux64.tac.j2").read_text()
 
 
+@one_kind
 def test_what_is_new_is_enabled_when_asked(url: str, tmp_path: Path) -> None:
     import_all(url, enable=True)
     taken = dump(url, tmp_path)
@@ -103,6 +106,7 @@ def test_what_is_new_is_enabled_when_asked(url: str, tmp_path: Path) -> None:
     assert {row["enabled"] for row in rows} == {True}
 
 
+@one_kind
 def test_an_import_leaves_what_people_and_machines_said(url: str, tmp_path: Path) -> None:
     import_all(url)
     with opened(url) as engine, engine.begin() as connection:
@@ -131,6 +135,7 @@ def test_columns_that_the_file_has_not_stay(url: str, tmp_path: Path) -> None:
     assert {name for name in before if before[name] != after[name]} == {"pool_id"}
 
 
+@one_kind
 def test_passwords_that_stand_twice_are_changed_together(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +152,7 @@ def test_passwords_that_stand_twice_are_changed_together(
     assert passwords == ["for all", " with blanks ", "for all"]
 
 
+@one_kind
 def test_a_jacuzzi_is_replaced_and_others_stay(url: str, tmp_path: Path) -> None:
     import_all(url)
     Path("j.csv").write_text("builder,worker\nl10n,t-w864-ix-001\n")
@@ -247,12 +253,12 @@ def test_errors_of_all_files_are_told_at_once(url: str, tmp_path: Path) -> None:
 def test_the_command_says_what_it_did_and_what_is_wrong(url: str, tmp_path: Path) -> None:
     done = call(tmp_path, "dbimport", "-n", "-D", url, "--slave-data", "workers.csv",
                 "--tac-template", "linux64.tac.j2")  # fmt: skip
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"workers: 3 added, 0 changed, 0 unchanged; templates: 1 added")
+    assert done.code == 0
+    assert done.out.startswith("workers: 3 added, 0 changed, 0 unchanged; templates: 1 added")
     Path("workers.csv").write_text("name,pool\nA,\n")
     wrong = call(tmp_path, "dbimport", "-D", url, "--slave-data", "workers.csv")
-    assert wrong.returncode == 2
-    assert len(wrong.stderr.splitlines()) == 2
+    assert wrong.code == 2
+    assert len(wrong.err.splitlines()) == 2
     nothing = call(tmp_path, "dbimport", "-D", url)
-    assert nothing.returncode == 2
-    assert b"--slave-data" in nothing.stderr
+    assert nothing.code == 2
+    assert "--slave-data" in nothing.err

@@ -1,5 +1,6 @@
 """A farm whose machines need a token: /gettac, `slavealloc gettac`, runslave and its worker."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import requests
 
 from slavealloc.doors.models import Scope
+from slavealloc.runslave.cli import main
 from tests.allocators import (
     ROOT,
     Allocator,
@@ -21,6 +23,8 @@ from tests.allocators import (
     run_slavealloc,
     running_allocator,
 )
+from tests.processes import Finished
+from tests.run_here import run_here
 
 pytestmark = pytest.mark.integration
 
@@ -59,20 +63,10 @@ def token(server: Allocator, state: Path) -> str:
     return token
 
 
-def runslave(
-    server: Allocator, state: Path, *args: str, **more: str
-) -> "subprocess.CompletedProcess[str]":
-    url = f"{server.url}/gettac/SLAVE"
-    command = [sys.executable, "-m", "slavealloc.runslave", "-a", url, "-n", "w1", *args]
-    return subprocess.run(
-        [*command, "--timeout", "20"],
-        cwd=state,
-        env=environ(state, **more),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+def runslave(server: Allocator, state: Path, *args: str, **more: str) -> Finished:
+    words = ["-a", f"{server.url}/gettac/SLAVE", "-n", "w1", *args, "--timeout", "20"]
+    with contextlib.chdir(state):
+        return run_here(main, words, environ(state, **more))
 
 
 def test_a_machine_without_a_token_is_told_in_plain_text_what_to_do(server: Allocator) -> None:
@@ -128,8 +122,8 @@ def test_runslave_shows_a_token_from_a_file_or_the_environment(
 ) -> None:
     tac = state / "slave/buildbot.tac"
     refused = runslave(server, state, "--no-start", "-d", str(tac.parent))
-    assert refused.returncode == 4
-    assert "HTTP 401: machines of this farm need a token" in refused.stderr
+    assert refused.code == 4
+    assert "HTTP 401: machines of this farm need a token" in refused.err
     config = {"FARMHAND_CONFIG": str(state / "machine.yml")}
     for args, more in (
         (["--token-file", str(state / "token")], {}),
@@ -138,15 +132,15 @@ def test_runslave_shows_a_token_from_a_file_or_the_environment(
     ):
         tac.unlink(missing_ok=True)
         done = runslave(server, state, "--no-start", "-d", str(tac.parent), *args, **more)
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
         assert "AUTOMATICALLY GENERATED" in tac.read_text()
-        assert token not in done.stdout + done.stderr
+        assert token not in done.out + done.err
     (state / "open").write_text(token)
     (state / "open").chmod(0o644)
     done = runslave(server, state, "--no-start", "--token-file", str(state / "open"))
-    assert done.returncode == 2
-    assert "others can read it; chmod 600" in done.stderr
-    assert token not in done.stderr
+    assert done.code == 2
+    assert "others can read it; chmod 600" in done.err
+    assert token not in done.err
 
 
 def test_a_worker_is_not_told_the_token(server: Allocator, state: Path, token: str) -> None:
@@ -155,7 +149,7 @@ def test_a_worker_is_not_told_the_token(server: Allocator, state: Path, token: s
     program.chmod(0o755)
     started = ("-d", str(state / "started"), "-c", str(program))
     done = runslave(server, state, *started, FARMHAND_TOKEN=token, FARMHAND_OTHER="kept")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     told = (state / "environment").read_text()
     assert "FARMHAND_OTHER=kept" in told
     assert token not in told

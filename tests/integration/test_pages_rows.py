@@ -1,16 +1,15 @@
-"""The page of one worker and of one master in Chromium: reading, editing, conflicts, undoing."""
+"""The frame of all pages, and those of one worker and of one master, in Chromium."""
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.accessibility import find_barriers, find_faint_texts, tab_to
-from tests.browsers import Watch, watch
+from tests.browsers import Watch, without_scripts
 from tests.site_lives import FIXED, LOCKED, OFF, edit, live_a_while
-from tests.sites import BROKEN, BUG_URL, WHO, PagesOfFarm, log_in, running_pages
+from tests.sites import BROKEN, BUG_URL, FARM, WHO, PagesOfFarm, log_in, running_pages
 
 pytestmark = pytest.mark.integration
 EVERY_PAGE = (
@@ -38,6 +37,37 @@ def field(page: Page, label: str) -> str:
     name = re.compile(f"^{label}$")
     row = page.locator("dl.fields > div").filter(has=page.locator("dt", has_text=name))
     return row.locator(".value").inner_text()
+
+
+def test_the_farm_s_name_is_in_sight_on_every_page_in_its_colour(
+    site: PagesOfFarm, page: Page
+) -> None:
+    page.goto(site.url("/ui/login"))
+    banner = page.get_by_role("banner")
+    expect(banner.get_by_role("link", name=FARM)).to_be_visible()
+    assert banner.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(138, 83, 0)"
+    assert page.title() == f"Log in · {FARM} · slavealloc"
+
+
+def test_a_page_that_is_not_there_says_so_as_a_page(
+    site: PagesOfFarm, watched: tuple[Page, Watch]
+) -> None:
+    page, seen = watched
+    seen.expected.append("404")
+    answer = page.goto(site.url("/ui/nothing"))
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not Found")
+
+
+def test_a_file_is_kept_for_ever_under_its_own_digest_only(site: PagesOfFarm, page: Page) -> None:
+    page.goto(site.url("/ui/login"))
+    path = page.locator("link[rel=stylesheet]").first.get_attribute("href") or ""
+    own = site.allocator.get(path)
+    other = site.allocator.get("/ui/static/0123456789ab/page.css")
+    assert own.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in own.headers["cache-control"]
+    assert (other.text, other.headers["cache-control"]) == (own.text, "no-cache")
 
 
 def test_a_worker_is_disabled_with_a_reason_seen_and_undone(site: PagesOfFarm, page: Page) -> None:
@@ -105,9 +135,8 @@ def test_history_tells_of_edits_and_of_masters(site: PagesOfFarm, page: Page) ->
 
 
 @pytest.mark.fault("the browser runs no scripts", "everything works all the same")
-def test_all_works_without_script(site: PagesOfFarm, chromium: Browser) -> None:
-    with chromium.new_context(java_script_enabled=False) as context:
-        page = context.new_page()
+def test_all_works_without_script(site: PagesOfFarm, page: Page) -> None:
+    with without_scripts(page):
         log_in(page, site)
         page.goto(site.url("/ui/workers/tst-linux64-0003"))
         page.get_by_role("link", name="Edit notes").click()
@@ -228,15 +257,8 @@ def test_a_master_is_drained_and_what_that_breaks_is_said(site: PagesOfFarm, pag
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_can_be_read_by_everybody(
-    site: PagesOfFarm, chromium: Browser, scheme: Literal["light", "dark"]
-) -> None:
-    with chromium.new_context(color_scheme=scheme) as context:
-        page = context.new_page()
-        seen = watch(page)
-        log_in(page, site)
-        for path in EVERY_PAGE:
-            page.goto(site.url(f"/ui/{path}"))
-            assert (path, find_barriers(page), find_faint_texts(page)) == (path, [], [])
-        assert seen.complaints == []
+def test_every_page_can_be_read_by_everybody(site: PagesOfFarm, page: Page) -> None:
+    log_in(page, site)
+    for path in EVERY_PAGE:
+        page.goto(site.url(f"/ui/{path}"))
+        assert (path, find_barriers(page), find_faint_texts(page)) == (path, [], [])

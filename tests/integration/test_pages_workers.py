@@ -5,11 +5,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from farmhand.tables import farm
 from tests.accessibility import find_barriers, find_faint_texts, tab_to
-from tests.browsers import Watch
+from tests.browsers import Watch, without_scripts
 from tests.sites import BROKEN, BUG_URL, PagesOfFarm, log_in, running_pages
 
 pytestmark = pytest.mark.integration
@@ -110,23 +110,22 @@ def test_a_column_sorts_both_ways_and_pages_follow(site: PagesOfFarm, page: Page
     expect(page.locator("tbody tr").first).to_contain_text("never")
 
 
-def test_it_works_without_scripts(site: PagesOfFarm, chromium: Browser) -> None:
-    with chromium.new_context(java_script_enabled=False) as context:
-        plain = context.new_page()
-        log_in(plain, site)
-        plain.goto(site.url("/ui/workers"))
-        plain.get_by_label("Search").fill("lion")
-        plain.get_by_label("State").select_option("disabled")
-        plain.get_by_role("button", name="Show").click()
-        before = rows_of(plain)
+def test_it_works_without_scripts(site: PagesOfFarm, page: Page) -> None:
+    with without_scripts(page):
+        log_in(page, site)
+        page.goto(site.url("/ui/workers"))
+        page.get_by_label("Search").fill("lion")
+        page.get_by_label("State").select_option("disabled")
+        page.get_by_role("button", name="Show").click()
+        before = rows_of(page)
         assert before
-        plain.get_by_label(f"Select {before[0]}").check()
-        plain.get_by_label("Reason").fill("mended")
-        plain.get_by_role("button", name="Enable").click()
-        expect(plain.get_by_text(f"{before[0]} enabled.")).to_be_visible()
-        assert rows_of(plain) == before[1:]
-        plain.get_by_role("button", name="Undo").click()
-        assert rows_of(plain) == before
+        page.get_by_label(f"Select {before[0]}").check()
+        page.get_by_label("Reason").fill("mended")
+        page.get_by_role("button", name="Enable").click()
+        expect(page.get_by_text(f"{before[0]} enabled.")).to_be_visible()
+        assert rows_of(page) == before[1:]
+        page.get_by_role("button", name="Undo").click()
+        assert rows_of(page) == before
 
 
 def test_all_that_match_are_disabled_together_and_back(site: PagesOfFarm, page: Page) -> None:
@@ -243,9 +242,7 @@ def test_a_search_without_answer_says_so_and_the_next_one_goes_on(
     shows(page, f"60 of {COUNT}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_read_and_use_it(site: PagesOfFarm, page: Page, scheme: str) -> None:
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+def test_everybody_can_read_and_use_it(site: PagesOfFarm, page: Page) -> None:
     for path in ("/ui/workers?q=nothing+at+all", "/ui/login?failed=1"):
         page.goto(site.url(path))
         assert (path, find_faint_texts(page), find_barriers(page)) == (path, [], [])

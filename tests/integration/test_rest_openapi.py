@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 EXAMPLES, MANY_EXAMPLES = 2, 25
 # Tables are alike: these stand for all.
-TABLES = {"slaves", "distros", "slave_passwords"}
+TABLES = {"slaves", "slave_passwords"}
 HIT = {"key": "1", "builder": "Linux", "name": "w1"}
 
 

@@ -43,8 +43,8 @@ def machine(tmp_path: Path, bad: BadAllocator) -> Machine:
 def test_the_tac_is_written_and_the_worker_started_as_the_original_did(machine: Machine) -> None:
     done = machine.run()
     where = machine.basedir
-    assert done.returncode == 0
-    assert f"--no_save --logfile {where}/twistd.log --python {where}/buildbot.tac\n" in done.stderr
+    assert done.code == 0
+    assert f"--no_save --logfile {where}/twistd.log --python {where}/buildbot.tac\n" in done.err
     assert (machine.tac.read_bytes(), stat.S_IMODE(machine.tac.stat().st_mode)) == (PAGE, 0o600)
 
 
@@ -61,18 +61,18 @@ def test_twistd_runs_in_the_base_directory(machine: Machine) -> None:
 @pytest.mark.parametrize(("command", "code"), [("exit 7", 7), ("exit 0", 0), ("kill -9 $$", 137)])
 def test_the_exit_code_is_twistds(machine: Machine, command: str, code: int) -> None:
     done = machine.run(twistd=f"/bin/sh -c '{command}'")
-    assert done.returncode == code
-    assert (f"/bin/sh exited with {code}" in done.stderr) == (code != 0)
+    assert done.code == code
+    assert (f"/bin/sh exited with {code}" in done.err) == (code != 0)
 
 
 def test_no_start_only_writes(machine: Machine) -> None:
     done = machine.run("--no-start")
-    assert (done.returncode, machine.tac.read_bytes()) == (0, PAGE)
-    assert done.stdout == f"fetched {machine.tac}\nstarted nothing\n"
+    assert (done.code, machine.tac.read_bytes()) == (0, PAGE)
+    assert done.out == f"fetched {machine.tac}\nstarted nothing\n"
 
 
 def test_json_is_one_document_whatever_twistd_prints(machine: Machine) -> None:
-    said = json.loads(machine.run("--json").stdout)
+    said = json.loads(machine.run("--json").out)
     assert (said["slavename"], said["tac"], said["exit_code"]) == ("w1", "fetched", 0)
     assert said["command"][0] == "/bin/echo"
 
@@ -87,7 +87,7 @@ def test_it_is_silent_when_well(machine: Machine) -> None:
 
 def test_an_old_servers_page_is_taken(machine: Machine, bad: BadAllocator) -> None:
     bad.replies = [make_reply(make_old_page(OLD_BODY))]
-    assert machine.run().returncode == 0
+    assert machine.run().code == 0
     assert machine.tac.read_bytes() == make_old_page(OLD_BODY)
 
 
@@ -96,14 +96,14 @@ def test_a_disabled_workers_tac_is_started_too_and_said(
 ) -> None:
     bad.replies = [make_reply(make_page("# nothing assigned: 'w1 is disabled'\nimport sys\n"))]
     done = machine.run()
-    assert (done.returncode, "nothing is assigned to w1" in done.stderr) == (0, True)
-    assert "--python" in done.stderr
+    assert (done.code, "nothing is assigned to w1" in done.err) == (0, True)
+    assert "--python" in done.err
 
 
 def test_a_dry_run_asks_nobody_and_writes_nothing(machine: Machine, bad: BadAllocator) -> None:
     done = machine.run("--dry-run")
     where = machine.basedir
-    assert done.stdout.splitlines() == [
+    assert done.out.splitlines() == [
         f"would ask {machine.url.replace('SLAVE', 'w1')}",
         f"would write {where}/buildbot.tac",
         f"would start /bin/echo --no_save --logfile {where}/twistd.log"
@@ -155,5 +155,5 @@ def test_the_section_of_the_configuration_is_read(machine: Machine) -> None:
         f"farm: test\nrunslave: {{twistd_cmd: /bin/echo hello, basedir: {machine.home}/b}}\n"
     )
     done = machine.run(basedir=False, twistd=None)
-    assert (done.returncode, (machine.home / "b/buildbot.tac").read_bytes()) == (0, PAGE)
-    assert "hello --no_save" in done.stderr
+    assert (done.code, (machine.home / "b/buildbot.tac").read_bytes()) == (0, PAGE)
+    assert "hello --no_save" in done.err

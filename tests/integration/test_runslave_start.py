@@ -40,9 +40,9 @@ def machine(tmp_path: Path, bad: BadAllocator) -> Machine:
 def test_do_not_start_asks_nobody_and_starts_nothing(machine: Machine, bad: BadAllocator) -> None:
     path = machine.put("DO_NOT_START")
     done = machine.run()
-    assert (done.returncode, bad.asked, machine.tac.exists()) == (0, [], False)
-    assert f"WARNING runslave: {path} exists" in done.stderr
-    assert "--python" not in done.stderr
+    assert (done.code, bad.asked, machine.tac.exists()) == (0, [], False)
+    assert f"WARNING runslave: {path} exists" in done.err
+    assert "--python" not in done.err
 
 
 def test_do_not_start_where_the_page_says_starts_nothing(
@@ -51,13 +51,13 @@ def test_do_not_start_where_the_page_says_starts_nothing(
     machine.put("DO_NOT_START")
     bad.replies = [make_reply(make_page(f"basedir = '{machine.basedir}'\n"))]
     done = machine.run(basedir=False)
-    assert (done.returncode, len(bad.asked), machine.tac.exists()) == (0, 1, False)
-    assert "--python" not in done.stderr
+    assert (done.code, len(bad.asked), machine.tac.exists()) == (0, 1, False)
+    assert "--python" not in done.err
 
 
 def test_a_dry_run_says_that_do_not_start_is_there(machine: Machine) -> None:
     machine.put("DO_NOT_START")
-    said = machine.run("--dry-run").stdout
+    said = machine.run("--dry-run").out
     assert said == f"nothing is started: there is a DO_NOT_START in {machine.basedir}\n"
 
 
@@ -67,13 +67,13 @@ def test_a_dry_run_says_that_do_not_start_is_there(machine: Machine) -> None:
 def test_the_page_says_where(machine: Machine, bad: BadAllocator) -> None:
     page = make_page(f"basedir = '{machine.home}/deep/down/slave'\n")
     bad.replies = [make_reply(page)]
-    assert machine.run(basedir=False).returncode == 0
+    assert machine.run(basedir=False).code == 0
     assert (machine.home / "deep/down/slave/buildbot.tac").read_bytes() == page
 
 
 def test_an_option_beats_the_page(machine: Machine, bad: BadAllocator) -> None:
     bad.replies = [make_reply(make_page(f"basedir = '{machine.home}/other'\n"))]
-    assert machine.run().returncode == 0
+    assert machine.run().code == 0
     assert (machine.tac.exists(), (machine.home / "other").exists()) == (True, False)
 
 
@@ -81,13 +81,13 @@ def test_where_the_last_run_put_the_tac_is_remembered(machine: Machine) -> None:
     machine.run()
     machine.url = DOWN
     done = machine.run(basedir=False)
-    assert (done.returncode, f"starting from the {machine.tac}" in done.stderr) == (0, True)
+    assert (done.code, f"starting from the {machine.tac}" in done.err) == (0, True)
 
 
 @pytest.mark.fault("nobody says where the worker lives", "exit 2: give -d DIR")
 def test_nobody_knowing_where_is_an_error_that_says_what_to_do(machine: Machine) -> None:
     done = machine.run(basedir=False)
-    assert (done.returncode, "where w1 lives on this system: give -d DIR" in done.stderr) == (
+    assert (done.code, "where w1 lives on this system: give -d DIR" in done.err) == (
         2,
         True,
     )
@@ -96,7 +96,7 @@ def test_nobody_knowing_where_is_an_error_that_says_what_to_do(machine: Machine)
 @pytest.mark.fault("the base directory can't be made", "exit 2")
 def test_a_basedir_that_cannot_be_made_exits_2(machine: Machine) -> None:
     (machine.home / "slave").touch()
-    assert machine.run().returncode == 2
+    assert machine.run().code == 2
 
 
 # The worker that runs already
@@ -129,14 +129,14 @@ def test_beside_a_living_worker_nothing_is_asked_or_started(
     pid = sleeper("/opt/bin/twistd").pid
     path = machine.put("twistd.pid", str(pid).encode())
     done = machine.run()
-    assert (done.returncode, bad.asked, path.exists()) == (75, [], True)
-    assert f"{path}: a worker runs already, as process {pid}" in done.stderr
+    assert (done.code, bad.asked, path.exists()) == (75, [], True)
+    assert f"{path}: a worker runs already, as process {pid}" in done.err
 
 
 def test_beside_a_living_worker_its_tac_can_be_fetched(machine: Machine, sleeper: Sleeper) -> None:
     path = machine.put("twistd.pid", str(sleeper("twistd").pid).encode())
     done = machine.run("--no-start")
-    assert (done.returncode, machine.tac.read_bytes(), path.exists()) == (0, PAGE, True)
+    assert (done.code, machine.tac.read_bytes(), path.exists()) == (0, PAGE, True)
 
 
 @pytest.mark.fault(
@@ -148,8 +148,8 @@ def test_another_program_with_the_workers_number_is_no_worker(
 ) -> None:
     path = machine.put("twistd.pid", str(sleeper("sshd").pid).encode())
     done = machine.run()
-    assert (done.returncode, path.exists()) == (0, False)
-    assert f"removed {path}" in done.stderr
+    assert (done.code, path.exists()) == (0, False)
+    assert f"removed {path}" in done.err
 
 
 @pytest.mark.fault(
@@ -160,7 +160,7 @@ def test_a_worker_that_is_gone_leaves_no_pid_file(machine: Machine, sleeper: Sle
     process.kill()
     process.wait()
     path = machine.put("twistd.pid", str(process.pid).encode())
-    assert (machine.run().returncode, path.exists()) == (0, False)
+    assert (machine.run().code, path.exists()) == (0, False)
 
 
 @pytest.mark.fault("twistd.pid is of a zombie", "it counts as gone: the worker starts; exit 0")
@@ -169,7 +169,7 @@ def test_a_zombie_is_gone(machine: Machine, sleeper: Sleeper) -> None:
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     path = machine.put("twistd.pid", str(process.pid).encode())
-    assert (machine.run().returncode, path.exists()) == (0, False)
+    assert (machine.run().code, path.exists()) == (0, False)
 
 
 @pytest.mark.fault("runslave runs twice at once", "the second exits 75: another run holds the lock")
@@ -179,7 +179,7 @@ def test_of_two_runs_at_once_one_starts_the_worker(machine: Machine) -> None:
     second = machine.run(twistd=FOREGROUND)
     first.terminate()
     first.communicate(timeout=20)
-    assert (second.returncode, "another run holds" in second.stderr) == (75, True)
+    assert (second.code, "another run holds" in second.err) == (75, True)
 
 
 @pytest.mark.fault(
@@ -202,7 +202,7 @@ def test_a_real_twistd_runs_a_tac_that_ends(machine: Machine, bad: BadAllocator)
     body = "# nothing assigned: 'w1'\nimport sys\nsys.stdout.write('bye\\n')\nsys.exit(0)\n"
     bad.replies = [make_reply(make_page(body))]
     done = machine.run(twistd=None)
-    assert (done.returncode, done.stderr.count("bye")) == (0, 1)
+    assert (done.code, done.err.count("bye")) == (0, 1)
 
 
 def test_a_real_twistd_in_the_background_is_not_started_twice(
@@ -210,11 +210,11 @@ def test_a_real_twistd_in_the_background_is_not_started_twice(
 ) -> None:
     bad.replies = [make_reply(make_page(SERVICE))]
     pid_file = machine.basedir / "twistd.pid"
-    assert machine.run(twistd=None).returncode == 0
+    assert machine.run(twistd=None).code == 0
     wait_until(pid_file.exists)
     pid = int(pid_file.read_text())
     try:
-        assert machine.run(twistd=None).returncode == 75
+        assert machine.run(twistd=None).code == 75
     finally:
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not pid_file.exists())
@@ -229,4 +229,4 @@ def test_a_tac_that_twistd_refuses_ends_in_twistds_own_code(
 ) -> None:
     bad.replies = [make_reply(make_page("import nowhere\n"))]
     done = machine.run(twistd=None)
-    assert (done.returncode, "exited with 1: see" in done.stderr) == (1, True)
+    assert (done.code, "exited with 1: see" in done.err) == (1, True)
