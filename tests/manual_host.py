@@ -6,7 +6,10 @@ import csv
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 import yaml
@@ -87,6 +90,7 @@ def running_world(directory: Path, ec2: Ec2Server, database: Path) -> Iterator[W
     write_stand_ins(own)
     programs = Programs(folder=own)
     programs.write(own / "programs", directory / "opt/farmhand/bin", clone / ".venv/bin")
+    programs.write_program(own / "aws", "tests.aws_line")
     farm = make_farm(directory, ec2)
     with ExitStack() as held:
         held.enter_context(master_of(farm))
@@ -129,10 +133,17 @@ def make_environ(directory: Path, ec2: Ec2Server, stand_ins: Path) -> dict[str, 
     }
 
 
+@cache
+def read_settings() -> dict[str, Any]:
+    """Read the shipped configuration."""
+    settings: dict[str, Any] = yaml.safe_load((CONFIGS / "farmhand.yml").read_text())
+    return settings
+
+
 def make_farm(directory: Path, ec2: Ec2Server) -> Farm:
     """Make the shipped configuration's farm: networks, AMIs, prices, jobs that wait, machines."""
     etc = directory / "etc/farmhand"
-    settings = yaml.safe_load((CONFIGS / "farmhand.yml").read_text())
+    settings = deepcopy(read_settings())
     for template in CONFIGS.glob("*.j2"):
         shutil.copy(template, etc)
     subnets = {

@@ -3,7 +3,6 @@
 A stand-in is a shell script that comes first in the PATH of a page's lines.
 """
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from tests.manual import ROOT
 # `options` leaves the first word that is no option.
 HEAD = """#!/bin/bash
 set -eu
-repository={repository} folder={folder} python={python}
+repository={repository} folder={folder}
 options() {{ rest=("$@"); while [[ ${{rest[0]-}} == -* ]]; do rest=("${{rest[@]:1}}"); done; }}
 """
 UNITS = r"""options "$@"; verb=${rest[0]-}
@@ -38,7 +37,7 @@ TARGETS = r"""for target in "$@"; do
   case $target in *=*) ;; *) grep -q "^$target:" "$repository/Makefile";; esac
 done"""
 CHANGES = "it would change this machine"
-AWS = 'PYTHONPATH=$repository exec "$python" -m tests.aws_line "$@"'
+AWS = 'exec "$folder/aws" "$@"'
 SERVERS = "test_restore.py runs these lines on real servers; the database here is SQLite"
 ONE_USER = "there is one user here"
 # Program → (why it is not run, what is done in its place).
@@ -73,7 +72,5 @@ def write_stand_ins(folder: Path) -> None:
     (folder / "bin").mkdir()
     for name, (_, script) in STAND_INS.items():
         path = folder / "bin" / name
-        path.write_text(
-            HEAD.format(repository=ROOT, folder=folder, python=sys.executable) + script + "\n"
-        )
+        path.write_text(f"{HEAD.format(repository=ROOT, folder=folder)}{script}\n")
         path.chmod(0o755)

@@ -4,7 +4,7 @@ Each of our programs is a file that hands its words, files and environment to th
 forks the real program from a warm one; so a line takes a tenth of the time.
 """
 
-import json
+import marshal
 import os
 import select
 import signal
@@ -34,16 +34,38 @@ MODULES = {
 LINE_TIMEOUT_S = 120
 END_TIMEOUT_S = 20
 BEFORE = 128  # a signal's exit code in a shell
+# Without what an interpreter else imports: that takes longer than all the rest of it.
 PROGRAM = """#!{python} -IS
-import json, os, socket, sys
-asked = {{"program": {program!r}, "words": sys.argv[1:], "directory": os.getcwd()}}
-asked["environ"] = dict(os.environ)
-with socket.socket(socket.AF_UNIX) as line:
-    line.connect({address!r})
-    socket.send_fds(line, [b"!"], [0, 1, 2])
-    line.sendall(json.dumps(asked).encode() + b"\\n")
-    sys.exit(int(line.recv(16)))
+import marshal, posix, sys
+from _socket import AF_UNIX, SCM_RIGHTS, SOL_SOCKET, socket
+asked = marshal.dumps(({module!r}, sys.argv[1:], posix.getcwd(), posix.environ))
+descriptors = b"".join(each.to_bytes(4, sys.byteorder) for each in (0, 1, 2))
+line = socket(AF_UNIX)
+line.connect({address!r})
+line.sendmsg([len(asked).to_bytes(8)], [(SOL_SOCKET, SCM_RIGHTS, descriptors)])
+line.sendall(asked)
+sys.exit(int(line.recv(16)))
 """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What shall run, and where."""
+
+    module: str
+    words: list[str]
+    directory: Path
+    environ: dict[str, str]
+
+
+def _read_asked(line: socket.socket) -> tuple[Asked, list[int]]:
+    """Read what is asked for, and the files that it gets."""
+    size, descriptors, _, _ = socket.recv_fds(line, 8, 3)
+    with line.makefile("rb") as file:
+        module, words, directory, environ = marshal.loads(file.read(int.from_bytes(size)))
+    decoded = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
+    asked = Asked(module=module, words=words, directory=Path(directory), environ=decoded)
+    return asked, descriptors
 
 
 class Descriptor:
@@ -83,14 +105,17 @@ class Programs:
 
     def write(self, *folders: Path) -> None:
         """Put the programs into these directories."""
-        python = Path(sys.executable).resolve()
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-            for program in MODULES:
-                address = str(self.folder / "socket")
-                path = folder / program
-                path.write_text(PROGRAM.format(python=python, program=program, address=address))
-                path.chmod(0o755)
+            for program, module in MODULES.items():
+                self.write_program(folder / program, module)
+
+    def write_program(self, path: Path, module: str) -> None:
+        """Write one: it runs what `python -m` would."""
+        python = Path(sys.executable).resolve()
+        address = str(self.folder / "socket")
+        path.write_text(PROGRAM.format(python=python, module=module, address=address))
+        path.chmod(0o755)
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal to all that runs, and wait for it."""
@@ -111,9 +136,8 @@ class Programs:
 
     def _answer(self, line: socket.socket) -> None:
         with line:
-            _, descriptors, _, _ = socket.recv_fds(line, 1, 3)
+            asked, descriptors = _read_asked(line)
             try:
-                asked = json.loads(line.makefile().readline())
                 process = _fork(asked, descriptors)
             finally:
                 for each in descriptors:
@@ -128,7 +152,7 @@ class Programs:
                 line.sendall(str(code if code >= 0 else BEFORE - code).encode())
 
 
-def _fork(asked: Mapping[str, Any], descriptors: list[int]) -> Any:
+def _fork(asked: Asked, descriptors: list[int]) -> Any:
     context = processes.warm_context()
     process = context.Process(
         target=_become, args=(asked, [Descriptor(each) for each in descriptors])
@@ -137,13 +161,11 @@ def _fork(asked: Mapping[str, Any], descriptors: list[int]) -> Any:
     return process
 
 
-def _become(asked: Mapping[str, Any], descriptors: list[int]) -> None:
+def _become(asked: Asked, descriptors: list[int]) -> None:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    processes.become(
-        MODULES[asked["program"]], asked["words"], asked["environ"], Path(asked["directory"])
-    )
+    processes.become(asked.module, asked.words, asked.environ, asked.directory)
 
 
 class Shell:

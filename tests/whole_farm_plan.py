@@ -5,6 +5,7 @@ import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,8 @@ def make_place(ec2: Ec2Server, region: str, name: str) -> dict[str, Any]:
     }
 
 
-def market() -> dict[tuple[str, str], float]:
+@cache
+def market() -> Mapping[tuple[str, str], float]:
     """Make a market: (zone, EC2 type) → USD an hour, a third of the list price, more or less."""
     settings = yaml.safe_load((SHIPPED / "farmhand.yml").read_text())
     listed = settings["watch_pending"]["usd_per_hour"]
