@@ -29,13 +29,13 @@ CONTRASTS = """() => {
     b: top.b * top.a + under.b * (1 - top.a),
     a: 1,
   });
+  const known = new Map([[null, { r: 255, g: 255, b: 255, a: 1 }]]);
   const behind = (element) => {
-    const layers = [];
-    for (let each = element; each; each = each.parentElement) {
-      layers.push(parse(getComputedStyle(each).backgroundColor));
+    if (!known.has(element)) {
+      const own = parse(getComputedStyle(element).backgroundColor);
+      known.set(element, over(own, behind(element.parentElement)));
     }
-    const start = { r: 255, g: 255, b: 255, a: 1 };
-    return layers.reverse().reduce((under, top) => over(top, under), start);
+    return known.get(element);
   };
   const channel = (value) => {
     const share = value / 255;

@@ -69,7 +69,6 @@ def forget(page: Page, seen: Watch) -> None:
     page.emulate_media(color_scheme="light")
     if page.url.startswith("http"):
         page.evaluate("() => sessionStorage.clear()")
-    page.goto("about:blank")
     page.remove_listener("console", seen.note)
     page.remove_listener("pageerror", seen.note_exception)
 

@@ -98,10 +98,11 @@ def _strange(storm: Storm) -> str:
 
 @pytest.fixture
 def crowd(database_url: str, tmp_path: Path, count: int) -> Iterator[Crowd]:
-    """A few silos, of which all ask together."""
+    """All of one silo, and with them a few of others."""
     engine = make_places_database(database_url)
     add_masters(engine, MASTERS)
-    names = {silo: [f"{silo}-{n:05}" for n in range(count // len(SILOS))] for silo in SILOS}
+    sizes = dict.fromkeys(SILOS, MASTERS + 10) | {SILOS[0]: count}
+    names = {silo: [f"{silo}-{n:05}" for n in range(size)] for silo, size in sizes.items()}
     for silo, members in names.items():
         add_workers(engine, members, purpose=silo)
     everybody = [name for members in names.values() for name in members]
