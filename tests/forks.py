@@ -21,11 +21,13 @@ from typing import BinaryIO
 ROOT = Path(__file__).parent.parent
 PADDING = "-" * 2000  # the room for each command line
 BUILDBOT = ("tests.warm_buildbot",)
+MERCURIAL = ("tests.warm_mercurial",)
 RUNNER = ("tests.warm_runner",)
+PROGRAMS = ("hg", "python", "twistd")
 # Asks for what its own name and words say, and ends as that does.
 LAUNCHER = """\
 #!{python} -IS
-import marshal, os, sys
+import _signal, marshal, os, sys
 from _socket import AF_UNIX, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
 name = os.path.basename(sys.argv[0])
 words = sys.argv[1:] if name == "python" else ["{programs}/" + name, *sys.argv[1:]]
@@ -37,7 +39,8 @@ server = socket(AF_UNIX, SOCK_SEQPACKET)
 server.connect("{folder}/socket")
 files = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
 server.sendmsg([marshal.dumps(asked)], [(SOL_SOCKET, SCM_RIGHTS, files)])
-server.recv(100)
+pid = int(server.recv(100))
+_signal.signal(_signal.SIGTERM, lambda number, _: os.kill(pid, number))
 code = int(server.recv(100))
 if code < 0:
     os.kill(os.getpid(), -code)
@@ -106,7 +109,7 @@ class Forked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forks:
-    """A server of forks; `folder` has programs that ask it: `python`, `twistd`."""
+    """A server of forks; `folder` has programs that ask it: `python`, `twistd`, `hg`."""
 
     folder: Path
     process: "subprocess.Popen[bytes]"  # which ends with us, when its stdin is closed
@@ -142,7 +145,7 @@ def forks_of(modules: tuple[str, ...]) -> Forks:
     """Start a server that has imported these, at their first use."""
     folder = Path(tempfile.mkdtemp(prefix="forks-", dir="/tmp"))
     places = {"python": sys.executable, "programs": Path(sys.executable).parent, "folder": folder}
-    for name in ("python", "twistd"):
+    for name in PROGRAMS:
         (folder / name).write_text(LAUNCHER.format(**places))
         (folder / name).chmod(0o755)
     process = subprocess.Popen(

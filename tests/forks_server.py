@@ -21,16 +21,20 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 LONGEST = 100_000
 
 
 class Server:
-    """Forks, and waits for what was forked."""
+    """Forks, and waits for what was forked.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `modules` may have a `wake`, for what is not to be shared with others.
+    """
+
+    def __init__(self, folder: Path, modules: Sequence[ModuleType]) -> None:
+        self.modules = modules
         self.selector = selectors.DefaultSelector()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(str(folder / "socket"))
@@ -48,22 +52,29 @@ class Server:
         """Fork for somebody."""
         asker, _ = self.listener.accept()
         message, files, _, _ = socket.recv_fds(asker, LONGEST, 3)
+        if len(files) < 3:
+            asker.close()
+            return
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
                 self.forget(asker)
-                code = become(marshal.loads(message), files)
+                code = become(marshal.loads(message), files, self.modules)
+            except BaseException:  # noqa: BLE001 - nobody else would tell
+                os.write(2, traceback.format_exc().encode())
             finally:
                 os._exit(code)
         for file in files:
             os.close(file)
-        asker.send(str(pid).encode())
+        with contextlib.suppress(OSError):
+            asker.send(str(pid).encode())
         end = os.pidfd_open(pid)
 
         def kill() -> None:
-            os.kill(pid, signal.SIGKILL)
-            self.selector.unregister(asker)
+            if asker.fileno() >= 0:
+                os.kill(pid, signal.SIGKILL)
+                self.selector.unregister(asker)
 
         def tell() -> None:
             if asker in self.selector.get_map():
@@ -89,11 +100,14 @@ class Server:
         self.selector.close()
 
 
-def become(asked: dict[str, Any], files: Sequence[int]) -> int:
+def become(asked: dict[str, Any], files: Sequence[int], modules: Sequence[ModuleType]) -> int:
     """Be the program that was asked for, to its end; return its exit code."""
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
+    out = os.fdopen(1, "w", closefd=False)
+    err = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0, closefd=False), out, err
     if asked["new_session"]:
         os.setsid()
     os.chdir(asked["directory"])
@@ -102,12 +116,11 @@ def become(asked: dict[str, Any], files: Sequence[int]) -> int:
     words = asked["words"]
     name_process([sys.executable, *words])
     sys.executable = asked["python"]
-    if reactor := sys.modules.get("twisted.internet.reactor"):
-        type(reactor).__init__(reactor)  # type: ignore[call-arg] # with own files
+    sys.argv[:] = words if words[0] != "-m" else words[1:]
+    for module in modules:
+        getattr(module, "wake", str)()
     if words[0] == "-m":
-        sys.argv[1:] = words[2:]  # run_module sets the first
         return run(lambda: runpy.run_module(words[1], run_name="__main__", alter_sys=True))
-    sys.argv[:] = words
     return run(lambda: runpy.run_path(words[0], run_name="__main__"))
 
 
@@ -126,7 +139,9 @@ def run(program: Callable[[], object]) -> int:
         code = 1
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
+    for file in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError):  # the program has closed it
+            file.flush()
     return code if isinstance(code, int) else 0
 
 
@@ -142,9 +157,7 @@ def name_process(words: Sequence[str]) -> None:
 def main() -> None:
     """Import, and serve."""
     folder = Path(sys.argv[1])
-    server = Server(folder)
-    for module in sys.argv[2:-1]:
-        importlib.import_module(module)
+    server = Server(folder, [importlib.import_module(module) for module in sys.argv[2:-1]])
     gc.collect()
     gc.freeze()  # a child would copy all that it looks at
     print("ready", flush=True)  # noqa: T201

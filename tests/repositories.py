@@ -1,13 +1,13 @@
 """Real git and hg repositories on disk."""
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests.forks import MERCURIAL, forks_of
+
 Vcs = Literal["git", "hg"]
-HG = str(Path(sys.executable).with_name("hg"))
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
 
 
@@ -20,7 +20,7 @@ class Remote:
 
     def run(self, *args: str) -> str:
         """Run git or hg in it."""
-        program = GIT if self.vcs == "git" else (HG, "--config", "ui.username=t")
+        program = GIT if self.vcs == "git" else (find_hg(), "--config", "ui.username=t")
         done = subprocess.run(
             [*program, *args], cwd=self.path, check=True, capture_output=True, text=True
         )
@@ -44,6 +44,11 @@ class Remote:
         if self.vcs == "git":
             return self.run("rev-parse", "HEAD")
         return self.run("log", "--limit", "1", "--template", "{node}")
+
+
+def find_hg() -> str:
+    """Return the path of an hg that starts at once."""
+    return str(forks_of(MERCURIAL).folder / "hg")
 
 
 def make_remote(vcs: Vcs, path: Path) -> Remote:

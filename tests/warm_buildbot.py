@@ -4,6 +4,7 @@ Imported by the server they are forked from, and by nothing else.
 """
 
 import importlib
+import sys
 
 import twisted.plugin
 from buildbot.plugins import schedulers, steps, util, worker
@@ -21,3 +22,9 @@ for module in (
 # Found through what all installed packages say of themselves.
 FOUND = (schedulers.ForceScheduler, steps.ShellCommand, util.BuildFactory, worker.Worker)
 SUBCOMMANDS = [*twisted.plugin.getPlugins(IServiceMaker)]
+
+
+def wake() -> None:
+    """Have a reactor with files of its own."""
+    reactor = sys.modules["twisted.internet.reactor"]
+    type(reactor).__init__(reactor)  # type: ignore[call-arg]

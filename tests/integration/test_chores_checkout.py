@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from runner.chores.frame import RETRY, Outcome
 from runner.chores.repo_settings import Checkout, Repository
 from runner.protocol import TaskCode
 from tests.chores import make_call
-from tests.repositories import HG, Remote, Vcs, make_remote
+from tests.forks import RUNNER, Forked, forks_of
+from tests.repositories import Remote, Vcs, find_hg, make_remote
 from tests.runner_machine import wait_until
 
 pytestmark = pytest.mark.integration
@@ -43,7 +43,7 @@ def place(tmp_path: Path) -> Path:
 
 def bring(remote: Remote, place: Path, settings: Mapping[str, Any] | None = None) -> Outcome:
     repo = Repository(url=str(remote.path), path=place, vcs=remote.vcs, **(settings or {}))
-    checkout = Checkout(repositories={"tools": repo}, hg=HG, timeout_s=60)
+    checkout = Checkout(repositories={"tools": repo}, hg=find_hg(), timeout_s=60)
     return plan(make_call(place.parent, os.environ), checkout).act()
 
 
@@ -157,20 +157,20 @@ def test_killed_in_between_the_next_one_heals(tmp_path: Path, place: Path, momen
     process = start_chore(remote, place)
     wait_until(sign[moment].exists)
     process.kill()
-    process.wait()
+    process.wait(60)
     # What git itself has started may take a moment to end: as for the runner, it is tried again.
     assert any(bring(remote, place).code == TaskCode.OK for _ in range(3))
     assert files(place) == {"first", "second"}
 
 
-def start_chore(remote: Remote, place: Path) -> "subprocess.Popen[bytes]":
+def start_chore(remote: Remote, place: Path) -> Forked:
     config = remote.path.with_name("runner.cfg")
     config.write_text(
         f"[checkout]\nrepositories.tools.url = {remote.path}\nrepositories.tools.path = {place}\n"
     )
-    command = [sys.executable, "-m", "runner.cli", "chore", "-q", "checkout", "-c", str(config)]
+    words = ["-m", "runner.cli", "chore", "-q", "checkout", "-c", str(config)]
     environ = {**os.environ, "FARMHAND_STATE": str(config.with_name("state"))}
-    return subprocess.Popen(command, env=environ)
+    return forks_of(RUNNER).start(words, directory=config.parent, environ=environ)
 
 
 # What is refused

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from runner.chores.settings import Halt
 from runner.chores.wishes import Wish, write_wish
 from runner.environ import HALT_REASON
 from tests.chores import make_call
+from tests.forks import RUNNER, forks_of
 from tests.runner_machine import ROOT, RunnerMachine
 
 pytestmark = pytest.mark.integration
@@ -102,7 +102,8 @@ def machine(tmp_path: Path) -> RunnerMachine:
     bin_directory = tmp_path / "bin"
     bin_directory.mkdir()
     program = bin_directory / "runner"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m runner.cli "$@"\n')
+    python = forks_of(RUNNER).folder / "python"
+    program.write_text(f'#!/bin/sh\nexec {python} -m runner.cli "$@"\n')
     program.chmod(0o755)
     machine.environ = {"PATH": f"{bin_directory}:{os.environ['PATH']}"}
     machine.tasks.mkdir()

@@ -13,7 +13,7 @@ from runner.chores.repo_settings import UpdateSharedRepos
 from runner.chores.settings import RestartServices
 from runner.protocol import TaskCode
 from tests.chores import make_call
-from tests.repositories import HG, Remote, make_remote
+from tests.repositories import Remote, find_hg, make_remote
 
 pytestmark = pytest.mark.integration
 # Notes when it begins, and ends once as many have begun as may run at a time.
@@ -79,7 +79,7 @@ def test_a_killed_pull_of_hg_is_taken_back(tmp_path: Path) -> None:
     # As one that was killed while it appended to the list of changes.
     size = (clone / ".hg/store/00changelog.i").stat().st_size
     (clone / ".hg/store/journal").write_text(f"00changelog.i\0{size}\n")
-    settings = UpdateSharedRepos(directory=clone.parent, hg=HG)
+    settings = UpdateSharedRepos(directory=clone.parent, hg=find_hg())
     assert update(tmp_path, settings) == (TaskCode.OK, {"clones": 1, "failed": 0})
     assert Remote(vcs="hg", path=clone).run("log", "-r", "tip", "-T", "{rev}") == "1"
 

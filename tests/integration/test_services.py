@@ -16,6 +16,8 @@ from tests.scheduler_schemas import METADATA, Shape
 pytestmark = pytest.mark.integration
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SHAPES: tuple[Shape, ...] = ("A", "B", "C")
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.soak)
+shapes_on = pytest.mark.parametrize("server", ["mariadb", POSTGRESQL], indirect=True)
 BUILDERS = scheduler_bulk.realistic_builder_names(40)
 
 
@@ -95,6 +97,7 @@ def test_a_silent_listener_takes_connections_and_says_nothing() -> None:
         client.recv(1)
 
 
+@shapes_on
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_shape_takes_requests_of_every_kind(database: sa.Engine, shape: Shape) -> None:
     requests = METADATA[shape].tables["buildrequests"]
@@ -113,6 +116,7 @@ def test_a_shape_takes_requests_of_every_kind(database: sa.Engine, shape: Shape)
         assert count(database, METADATA[shape].tables["buildrequest_claims"]) == 2
 
 
+@shapes_on
 @pytest.mark.parametrize("shape", SHAPES)
 def test_many_requests_are_claimed_and_completed_in_proportion(
     database: sa.Engine, shape: Shape
@@ -135,6 +139,7 @@ def test_many_requests_are_claimed_and_completed_in_proportion(
         assert count(database, METADATA[shape].tables["builds"]) == 800
 
 
+@shapes_on
 def test_a_worker_may_be_building_after_another_build(database: sa.Engine) -> None:
     tables = METADATA["C"].tables
     scheduler_schemas.create_shape(database, "C")
