@@ -91,7 +91,7 @@ class Night:
             if self.born.get(each["id"], 0) > self.round:  # it will never connect
                 self.farm.ec2.poke_instance(each["id"], state="terminated")
         for _ in range(rounds):
-            self._finish(self._start(HOSTS[0], "--retry-stopped"))
+            self._run_alone(HOSTS[0], "--retry-stopped")
             self._work()
             self._grow_old()
             self.check()
@@ -99,20 +99,25 @@ class Night:
     def _run(self) -> None:
         """Run on one host or on both at once; now and then one is killed."""
         hosts = self.dice.sample(HOSTS, self.dice.choice((1, 1, 1, 2)))
-        commands = [self._start(host) for host in hosts]
-        if self.dice.random() < 0.2:
+        killed = self.dice.random() < 0.2
+        if len(hosts) == 1 and not killed:
+            self._run_alone(hosts[0])
+            return
+        commands = [self.farm.start("run", **self._environ(host)) for host in hosts]
+        if killed:
             time.sleep(self.dice.uniform(0, 0.6))
             kill(commands.pop())
         for command in commands:
-            self._finish(command)
+            done = command.finish(60)
+            assert done.code in ENDS, done.err
 
-    def _start(self, host: str, *args: str) -> Any:
-        state = str(self.farm.directory / f"state-{host}")
-        return self.farm.start("run", *args, FARMHAND_STATE=state, FARMHAND_HOST=host)
-
-    def _finish(self, command: Any) -> None:
-        done = command.finish(60)
+    def _run_alone(self, host: str, *args: str) -> None:
+        done = self.farm.run("run", *args, **self._environ(host))
         assert done.code in ENDS, done.err
+
+    def _environ(self, host: str) -> dict[str, str]:
+        state = str(self.farm.directory / f"state-{host}")
+        return {"FARMHAND_STATE": state, "FARMHAND_HOST": host}
 
     def machines(self) -> list[dict[str, Any]]:
         """List what lives in EC2, whether it shows it or not."""

@@ -165,6 +165,10 @@ def _become(asked: Asked, descriptors: list[int]) -> None:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    # Those of whom it was forked from take a pipe for the file that they had.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - open to its end
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     processes.become(asked.module, asked.words, asked.environ, asked.directory)
 
 

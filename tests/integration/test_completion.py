@@ -33,7 +33,7 @@ name=$(complete -p "$2" | sed -E 's/.*-F ([^ ]+) .*/\\1/')
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 ZSH = """
-autoload -Uz compinit && compinit -D
+autoload -Uz compinit && compinit -C -d "$HOME/.zcompdump"
 source "$1"
 words=("${@:2}") CURRENT=$#words
 compadd() { local name=${@[-1]}; print -l -- ${(P)name}; }

@@ -12,6 +12,7 @@ import pytest
 
 from tests.manual import DOCS, ROOT
 from tests.services import free_port
+from tests.shell import Programs
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -21,18 +22,19 @@ INSTALL = "cd farmhand\nmake .venv/installed\n"
 BIN = "export PATH=$PWD/.venv/bin:$PATH"
 
 
-def make_script(here: Path) -> str:
+def make_script(here: Path, programs: Path) -> str:
     """Join the page's lines, in a directory of the test's, on ports of its own."""
     page = (DOCS / "first-farm.md").read_text("utf-8")
     script = "".join(re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
     assert INSTALL in script
     assert BIN in script
     port = free_port()
+    python = Path(sys.executable).parent
     outside = f"tests.demo.outside first --web-port 0 --pb-port 0 --allocator {port}"
     server = f"http://127.0.0.1:{port}"
     return (
         script.replace(INSTALL, f"cd {here}\n")
-        .replace(BIN, f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={ROOT}")
+        .replace(BIN, f"export PATH={programs}:{python}:$PATH PYTHONPATH={ROOT}")
         .replace("../configs/", f"{ROOT}/configs/")
         .replace("tests.demo.outside first", outside)
         .replace("slavealloc serve", f"slavealloc serve --port {port}")
@@ -43,20 +45,22 @@ def make_script(here: Path) -> str:
 
 def test_the_page_of_the_first_farm_leads_to_a_build_and_a_stopped_machine(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    with output.open("w") as file:
+    programs = Programs(folder=tmp_path)
+    programs.write(tmp_path / "bin")
+    with output.open("w") as file, programs.serving():
         process = subprocess.Popen(
-            ["bash", "-exmo", "pipefail", "-c", make_script(tmp_path)],
+            ["bash", "-exmo", "pipefail", "-c", make_script(tmp_path, tmp_path / "bin")],
             env={name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
             start_new_session=True,
         )
-    try:
-        code = process.wait(TIME_LIMIT_S)
-    finally:
-        end_session(process.pid)
-        process.wait()
+        try:
+            code = process.wait(TIME_LIMIT_S)
+        finally:
+            end_session(process.pid)
+            process.wait()
     said = output.read_text()
     assert code == 0, said
     assert "0 errors, 0 warnings" in said

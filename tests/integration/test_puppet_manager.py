@@ -3,7 +3,7 @@
 import grp
 import os
 import pwd
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from farmhand.deployment.check import check_files
 from tests.integration.test_puppet import CHANGED, MODULE, call, fake_python, needs, to_puppet
 from tests.machine_image import write_script
-from tests.manual import ROOT
+from tests.shell import Programs
 from tests.units import CRON
 
 pytestmark = [pytest.mark.integration, needs("puppet")]
@@ -30,6 +30,15 @@ WATCH = {
         }
     },
 }
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Path]:
+    """A directory that stands for a host's `/`, and our programs to be installed on it."""
+    programs = Programs(folder=tmp_path)
+    programs.write(tmp_path / "programs")
+    with programs.serving():
+        yield tmp_path
 
 
 def apply(root: Path, **changes: object) -> tuple[int, str]:
@@ -57,9 +66,11 @@ def apply(root: Path, **changes: object) -> tuple[int, str]:
     secrets = f"Sensitive({to_puppet({'watch_pending': {'scheduler_db': SECRET}})})"
     database = "Sensitive('mysql://slavealloc:hunter3@db.example.com/farmhand')"
     directories = [f"--{name}={root}/puppet" for name in ("confdir", "vardir")]
+    # To find out about this host would take as long as all the rest.
     done = call(
-        "puppet", "apply", *directories, f"--modulepath={MODULE.parent}", "--detailed-exitcodes",
-        "-e", f"class {{ 'farmhand::manager': secrets => {secrets}, "
+        "puppet", "apply", *directories, "--facts_terminus=memory",
+        f"--modulepath={MODULE.parent}", "--detailed-exitcodes", "-e",
+        f"class {{ 'farmhand::manager': secrets => {secrets}, "
         f"slavealloc_database => {database}, {text} }}",
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
@@ -69,28 +80,18 @@ def fake_manager(root: Path) -> str:
     """Write a Python whose venv has our programs, as pip would have put them there."""
     python = Path(fake_python(root))
     made = f"{root}/opt/farmhand-0.1.0"
-    lines = [python.read_text().replace(f"{root}/opt/farmhand/bin", f"{made}/bin")]
-    for name, module in {
-        "farmhand": "farmhand.cli",
-        "watch-pending": "watch_pending.cli",
-        "scanner": "scanner.cli",
-        "slavealloc": "slavealloc.cli",
-    }.items():
-        program = root / name
-        text = f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m {module} "$@"\n'
-        write_script(program, text)
-        lines.append(f"cp {program} {made}/bin/{name}\n")
-    write_script(python, "".join(lines))
+    text = python.read_text().replace(f"{root}/opt/farmhand/bin", f"{made}/bin")
+    write_script(python, f"{text}cp {root}/programs/* {made}/bin\n")
     return str(python)
 
 
-def test_applied_it_makes_a_host_on_which_all_is_well(tmp_path: Path) -> None:
-    code, said = apply(tmp_path, scanner=True, nginx=True, logrotate=True,
-                       rules_dir=f"{tmp_path}/etc/prometheus")  # fmt: skip
+def test_applied_it_makes_a_host_on_which_all_is_well(host: Path) -> None:
+    code, said = apply(host, scanner=True, nginx=True, logrotate=True,
+                       rules_dir=f"{host}/etc/prometheus")  # fmt: skip
     assert code == CHANGED, said
     assert "hunter" not in said
-    etc = tmp_path / "etc"
-    assert (tmp_path / "opt/farmhand").resolve() == tmp_path / "opt/farmhand-0.1.0"
+    etc = host / "etc"
+    assert (host / "opt/farmhand").resolve() == host / "opt/farmhand-0.1.0"
     modes = {name: (etc / "farmhand" / name).stat().st_mode & 0o777 for name in
              ("secrets.yml", "slavealloc-production.env", "farmhand.yml")}  # fmt: skip
     assert list(modes.values()) == [0o600, 0o600, 0o644]
@@ -101,15 +102,15 @@ def test_applied_it_makes_a_host_on_which_all_is_well(tmp_path: Path) -> None:
     # The state directory of this one is systemd's; the other file is whole with secrets.yml only.
     assert [line for line in found if "scheduler_db" not in line] == [
         f"{units[0]}:{line_of(units[0], 'ExecStart')}: ProtectSystem=strict, and "
-        f"{tmp_path}/var/log/slavealloc is not in ReadWritePaths, for the log"
+        f"{host}/var/log/slavealloc is not in ReadWritePaths, for the log"
     ]
     assert "MAILTO=jane@example.org" in crontabs[0].read_text()
     same = {"prometheus/farmhand.rules.yml": "prometheus/farmhand.rules.yml"}
     assert all((etc / a).read_text() == (CRON / b).read_text() for a, b in same.items())
-    assert f"{tmp_path}/var/log/farmhand/*.log" in (etc / "logrotate.d/farmhand").read_text()
+    assert f"{host}/var/log/farmhand/*.log" in (etc / "logrotate.d/farmhand").read_text()
     assert "server_name slavealloc " in (etc / "nginx/conf.d/slavealloc.conf").read_text()
-    again, said = apply(tmp_path, scanner=True, nginx=True, logrotate=True,
-                        rules_dir=f"{tmp_path}/etc/prometheus")  # fmt: skip
+    again, said = apply(host, scanner=True, nginx=True, logrotate=True,
+                        rules_dir=f"{host}/etc/prometheus")  # fmt: skip
     assert again == 0, said
 
 
@@ -119,16 +120,16 @@ def line_of(path: Path, key: str) -> int:
 
 
 def test_timers_stand_for_the_crontab_and_a_wrong_configuration_starts_nothing(
-    tmp_path: Path,
+    host: Path,
 ) -> None:
     wrong = {**WATCH, "region_prioritys": {}}
-    code, said = apply(tmp_path, started_by="cron", settings={"watch_pending": wrong})
+    code, said = apply(host, started_by="cron", settings={"watch_pending": wrong})
     assert code not in {0, CHANGED}
     assert 'did you mean "region_priorities"' in said
-    assert not (tmp_path / "etc/cron.d/farmhand").exists()
-    code, said = apply(tmp_path, started_by="systemd", scanner=True)
+    assert not (host / "etc/cron.d/farmhand").exists()
+    code, said = apply(host, started_by="systemd", scanner=True)
     assert code == CHANGED, said
-    units = sorted(path.name for path in (tmp_path / "etc/systemd/system").iterdir())
+    units = sorted(path.name for path in (host / "etc/systemd/system").iterdir())
     shipped = {path.name for path in (CRON / "systemd").iterdir()}
     assert set(units) <= shipped
     assert shipped - set(units) == {
@@ -137,4 +138,4 @@ def test_timers_stand_for_the_crontab_and_a_wrong_configuration_starts_nothing(
         "slavealloc-staging.env",
         "slavealloc@staging.service.d",
     }
-    assert not (tmp_path / "etc/cron.d/farmhand").exists()
+    assert not (host / "etc/cron.d/farmhand").exists()

@@ -22,13 +22,13 @@ def test_a_job_that_waits_starts_a_machine(farm: Farm) -> None:
     ("program", "words"),
     [
         ("watch_pending", "run --dry-run"),
-        ("watch_pending", f"explain {BUILD}"),
-        ("watch_pending", "check"),
         ("watch_pending", "check --no-such-option"),
-        ("farmhand", "config check"),
-        ("farmhand", "config show"),
-        ("farmhand", "db current"),
         ("farmhand", "status --json"),
+        pytest.param("watch_pending", f"explain {BUILD}", marks=pytest.mark.soak),
+        pytest.param("watch_pending", "check", marks=pytest.mark.soak),
+        pytest.param("farmhand", "config check", marks=pytest.mark.soak),
+        pytest.param("farmhand", "config show", marks=pytest.mark.soak),
+        pytest.param("farmhand", "db current", marks=pytest.mark.soak),
     ],
 )
 def test_a_command_says_the_same_from_cron(farm: Farm, program: str, words: str) -> None:
