@@ -5,15 +5,21 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 # One more than the cores of a small machine: tests wait for what they have started.
 JOBS ?= 3
-# These don't, and each process collects them all.
-UNIT_JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -rs
+SPREAD := -m integration -n $(JOBS) --dist loadgroup
+# Unit tests don't wait: two processes with half of the files each, which neither tells a third.
+UNIT_JOBS ?= 2
+UNIT := $(PYTEST) -m "not integration"
+HALF := tests/watch_pending tests/slavealloc
+# Side by side, and what each says in one piece; fails if one does.
+ABREAST := $(MAKE) --no-print-directory --keep-going --output-sync=target --jobs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Some images set it; each of the many processes would then compile all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit lint integration soak bench dist faults schema newest-buildbot services clean
+.PHONY: help demo test check unit unit-half unit-rest lint style types integration soak bench dist
+.PHONY: faults schema newest-buildbot services clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)$$/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -21,21 +27,34 @@ help: ## list the targets
 demo: $(VENV)/installed ## one farm on this machine, from waiting jobs to stopped machines; KEEP=1 leaves it up
 	@$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-test: services lint ## every test, with real services; installs them where it may
-	$(PYTEST) --require-services -n $(JOBS) --dist loadgroup
+test: services ## every test, with real services; installs them where it may
+	@$(ABREAST) $(UNIT_JOBS) style types unit-rest unit-half
+	$(PYTEST) --require-services $(SPREAD)
 
-check: lint ## every test that can run with what is here; says what it left out
-	$(PYTEST) -n $(JOBS) --dist loadgroup
+check: $(VENV)/installed ## every test that can run with what is here; says what it left out
+	@$(ABREAST) $(UNIT_JOBS) style types unit-rest unit-half
+	$(PYTEST) $(SPREAD)
 
 unit: $(VENV)/installed ## the tests that need nothing but Python, in seconds
-	$(PYTEST) -m "not integration" -n $(UNIT_JOBS) --dist loadgroup
+	@$(ABREAST) $(UNIT_JOBS) unit-rest unit-half
+
+unit-half:
+	$(UNIT) $(HALF)
+
+unit-rest:
+	$(UNIT) $(HALF:%=--ignore=%)
 
 integration: $(VENV)/installed ## the tests that start real services
-	$(PYTEST) -m integration -n $(JOBS) --dist loadgroup
+	$(PYTEST) $(SPREAD)
 
 lint: $(VENV)/installed ## format, lint and types
+	@$(ABREAST) 1 style types
+
+style:
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+
+types:
 	$(BIN)/mypy
 
 soak: services ## the same tests with large numbers; takes long

@@ -194,7 +194,7 @@ class _YamlReader:
         self._values_left -= 1
         if self._values_left < 0:
             self._stop(node.start_mark.line, f"its aliases make more than {MAX_VALUES:,} values")
-        if any(node is each for each in above):
+        if isinstance(node, yaml.CollectionNode) and any(node is each for each in above):
             self._stop(
                 node.start_mark.line, "an alias of this value stands inside the value itself"
             )

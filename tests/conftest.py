@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import gc
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from tests.browsers import Watch
 
+TESTS = Path(__file__).parent
+REFUSALS = pytest.MonkeyPatch()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("farmhand")
@@ -31,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.register_profile("quick", max_examples=30, deadline=None)
+    settings.register_profile("quick", max_examples=10, deadline=None)
     settings.register_profile("soak", max_examples=1000, deadline=None)
     settings.load_profile("soak" if config.getoption("--soak") else "quick")
 
@@ -52,27 +55,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(skip_soak)
         if item.get_closest_marker("integration"):
             item.add_marker(pytest.mark.enable_socket)
+        elif not item.get_closest_marker("xdist_group"):  # one by one, telling takes longer
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
 
 
-@pytest.fixture(autouse=True)
-def _no_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nothing that is imported goes: to look through it again and again is much of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise RuntimeError("a unit test started a process: mark it `integration`")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Keep unit tests from starting anything; sockets are closed by pytest-socket."""
-    if not request.node.get_closest_marker("integration"):
-
-        def refuse(*_: object, **__: object) -> None:
-            raise RuntimeError("a unit test started a process: mark it `integration`")
-
-        monkeypatch.setattr(subprocess, "Popen", refuse)
+    if not item.get_closest_marker("integration"):
+        REFUSALS.setattr(subprocess, "Popen", _refuse)
 
 
-@pytest.fixture(autouse=True)
-def _none_is_left() -> Iterator[None]:
-    """End the commands that a failed test leaves behind, stopped ones too."""
-    before = multiprocessing.active_children()  # a server that a whole file shares
-    yield
-    for process in multiprocessing.active_children():
-        if process not in before:
-            process.kill()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Let the next one start what it wants: it may be an integration test."""
+    REFUSALS.undo()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ test that goes through a table itself, `each=TABLE` names it and `{id}` is the t
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -45,12 +46,24 @@ def read_file(path: Path) -> Iterator[Fault]:
             continue
         calls = [node for node in test.decorator_list if isinstance(node, ast.Call)]
         for call in calls:
-            if ast.unparse(call.func) == MARK:
+            if _dotted(call.func) == MARK:
                 for fields in _rows(call, calls, tree):
                     name, what = (_fill(node, fields, path) for node in call.args)
                     yield Fault(
                         name=name, what=what, test=test.name, path=path, asserts=_asserts(test)
                     )
+
+
+@cache
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def _dotted(node: ast.expr) -> str:
+    """Write `pytest.mark.fault` as it stands; of `f().g`, what is after the call."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _fill(node: ast.expr, fields: Mapping[str, object], path: Path) -> str:
@@ -63,7 +76,7 @@ def _fill(node: ast.expr, fields: Mapping[str, object], path: Path) -> str:
 def _asserts(test: ast.FunctionDef) -> bool:
     """Tell whether a test can fail: by `assert`, `pytest.raises`, or what is named as asserting."""
     for node in ast.walk(test):
-        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        called = _dotted(node.func) if isinstance(node, ast.Call) else ""
         if isinstance(node, ast.Assert) or called == "pytest.raises":
             return True
         if called.rpartition(".")[2].startswith(ASSERTING):
@@ -87,7 +100,7 @@ def _rows(
             yield {"id": path.stem.replace("_", " ")}
     elif "{" in ast.unparse(call.args[0]):
         for other in decorators:
-            if ast.unparse(other.func) == "pytest.mark.parametrize":
+            if _dotted(other.func) == "pytest.mark.parametrize":
                 yield from _parametrized(other, tree)
     else:
         yield {}
@@ -105,7 +118,7 @@ def _parametrized(call: ast.Call, tree: ast.Module) -> Iterator[dict[str, object
     assert isinstance(keys, list | tuple)
     for row, named in zip_longest(rows.elts, ids):
         values = [row]
-        if isinstance(row, ast.Call) and ast.unparse(row.func) == "pytest.param":
+        if isinstance(row, ast.Call) and _dotted(row.func) == "pytest.param":
             values = row.args
             named = next((each.value for each in row.keywords if each.arg == "id"), named)
         elif isinstance(row, ast.Tuple) and not isinstance(names, str):
@@ -139,15 +152,11 @@ def _resolve(node: ast.expr, tree: ast.Module) -> ast.expr:
     if not isinstance(node, ast.Name):
         return node
     for other in tree.body:
-        if isinstance(other, ast.Assign) and ast.unparse(other.targets[0]) == node.id:
+        if isinstance(other, ast.Assign) and _dotted(other.targets[0]) == node.id:
             return other.value
-        if (
-            isinstance(other, ast.AnnAssign)
-            and ast.unparse(other.target) == node.id
-            and other.value
-        ):
+        if isinstance(other, ast.AnnAssign) and _dotted(other.target) == node.id and other.value:
             return other.value
         if isinstance(other, ast.ImportFrom) and node.id in {alias.name for alias in other.names}:
             source = ROOT / f"{(other.module or '').replace('.', '/')}.py"
-            return _resolve(node, ast.parse(source.read_text("utf-8")))
+            return _resolve(node, _parse(source))
     raise ValueError(f"{node.id} is nowhere")

@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +26,8 @@ MOST_FUNCTION_LINES = 50
 IMPURE = {"boto3", "botocore", "sqlalchemy", "requests", "click", "subprocess", "os", "random"}
 IMPURE |= {"time", "logging"}
 HEAVY_OR_OUTSIDE = {"boto3", "botocore", "sqlalchemy", "requests", "click", "subprocess"}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+ASKED_FOR = (ast.If, ast.Import, ast.ImportFrom, ast.Assign, ast.Call, *FUNCTIONS)
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 
 # A table's module → the only package that writes its tables.
@@ -52,16 +54,26 @@ def parse(path: Path) -> ast.Module:
 
 
 @cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """What a file is made of that a test here asks for."""
+    return find_nodes(parse(path))
+
+
+def find_nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ASKED_FOR))
+
+
+@cache
 def imports_of(path: Path) -> frozenset[str]:
     """Every module that is imported anywhere in a file, as a dotted name; types' imports apart."""
     typing_only = {
         id(node)
-        for block in ast.walk(parse(path))
+        for block in nodes_of(path)
         if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test)
         for node in ast.walk(block)
     }
     found: set[str] = set()
-    for node in ast.walk(parse(path)):
+    for node in nodes_of(path):
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
@@ -75,13 +87,14 @@ def top(name: str) -> str:
     return name.partition(".")[0]
 
 
+@cache
 def find_module(name: str) -> Path | None:
     """The file of a module of ours, or None."""
+    if top(name) not in PACKAGES:
+        return None
     path = ROOT / Path(*name.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if top(name) in PACKAGES and candidate.is_file():
-            return candidate
-    return None
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
 def imports_through(path: Path) -> set[str]:
@@ -170,7 +183,7 @@ def test_a_pure_module_touches_nothing_outside_by_way_of_others() -> None:
 
 def test_a_pure_module_reads_no_clock_and_no_file() -> None:
     def reads(path: Path) -> list[str]:
-        calls = [ast.unparse(n.func) for n in ast.walk(parse(path)) if isinstance(n, ast.Call)]
+        calls = [ast.unparse(n.func) for n in nodes_of(path) if isinstance(n, ast.Call)]
         return [c for c in calls if c == "open" or any(c.endswith(clock) for clock in CLOCKS)]
 
     assert offenders(find_pure(), reads) == {}
@@ -186,15 +199,15 @@ def test_boto3_is_used_in_one_place() -> None:
     assert set(offenders(MODULES, used)) == {"watch_pending/aws.py"}
 
 
-def table_names(tree: ast.Module) -> Mapping[str, str]:
+def table_names(nodes: Sequence[ast.AST]) -> Mapping[str, str]:
     """An expression that is a table, or a module of tables → the module of tables it is of."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("farmhand.tables"):
             module = (node.module or "").removeprefix("farmhand.tables").lstrip(".")
             for alias in node.names:
                 names[alias.asname or alias.name] = module or alias.name
-    for node in ast.walk(tree):  # info = records.schema_info
+    for node in nodes:  # info = records.schema_info
         if isinstance(node, ast.Assign) and (owner := owner_of(node.value, names)):
             names |= {each.id: owner for each in node.targets if isinstance(each, ast.Name)}
     return names
@@ -207,14 +220,14 @@ def owner_of(node: ast.expr, names: Mapping[str, str]) -> str | None:
     return names.get(node.id) if isinstance(node, ast.Name) else None
 
 
-def written_by(tree: ast.Module) -> set[str]:
+def written_by(nodes: Sequence[ast.AST]) -> set[str]:
     """The modules of tables that a file writes: `t.insert()`, `sa.update(t)`, …"""
-    names = table_names(tree)
+    names = table_names(nodes)
     written: set[str | None] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.Call):
             continue
-        called = ast.unparse(node.func).rpartition(".")[2]
+        called = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
         if called in {"insert", "update", "delete"} and isinstance(node.func, ast.Attribute):
             written.add(owner_of(node.func.value, names))
         if called in {"insert", "update", "delete", "insert_missing"} and node.args:
@@ -227,7 +240,7 @@ def test_each_table_has_one_writer() -> None:
         package = path.relative_to(ROOT).parts[0]
         own = {table for table, owner in OWNERS.items() if owner == package}
         allowed = own if path.name.endswith("queries.py") else set()
-        return written_by(parse(path)) - allowed - WRITES_ELSEWHERE.get(name_of(path), set())
+        return written_by(nodes_of(path)) - allowed - WRITES_ELSEWHERE.get(name_of(path), set())
 
     assert offenders((p for p in MODULES if not p.is_relative_to(MIGRATIONS)), not_its_own) == {}
 
@@ -241,7 +254,7 @@ def f(connection, sa):
     connection.execute(info.update().values(farm="x"))
     connection.execute(sa.insert(launches))
 """
-    assert written_by(ast.parse(source)) == {"records", "launches"}
+    assert written_by(find_nodes(ast.parse(source))) == {"records", "launches"}
 
 
 # Sizes
@@ -258,11 +271,7 @@ def test_no_file_is_too_long() -> None:
 
 def test_no_function_is_too_long() -> None:
     def too_long(path: Path) -> dict[str, int]:
-        functions = [
-            node
-            for node in ast.walk(parse(path))
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        ]
+        functions = [node for node in nodes_of(path) if isinstance(node, FUNCTIONS)]
         lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
         return {name: n for name, n in lengths.items() if n > MOST_FUNCTION_LINES}
 

@@ -51,17 +51,8 @@ def validator() -> Draft7Validator:
     return Draft7Validator(schema)
 
 
-def readable(folder: str) -> list[Path]:
-    """Files that are YAML as farmhand reads it."""
-    return [path for path in sorted(DATA.glob(f"{folder}/*.yml")) if is_readable(path)]
-
-
-def is_readable(path: Path) -> bool:
-    try:
-        read_yaml(path)
-    except BadInput:
-        return False
-    return True
+def files(folder: str) -> list[Path]:
+    return sorted(DATA.glob(f"{folder}/*.yml"))
 
 
 def test_what_editors_are_told_is_what_the_manual_says() -> None:
@@ -99,16 +90,21 @@ def test_the_example_names_the_schema_in_its_first_line_and_fits(
     validator.validate(read_yaml(path).data)
 
 
-@pytest.mark.parametrize("path", readable("good"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", files("good"), ids=lambda path: path.stem)
 def test_what_loads_fits(path: Path, validator: Draft7Validator) -> None:
     validator.validate(read_yaml(path).data)
 
 
-@pytest.mark.parametrize("path", readable("bad"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", files("bad"), ids=lambda path: path.stem)
 def test_a_mistake_is_found_by_editors_too_where_they_can(
     path: Path, validator: Draft7Validator
 ) -> None:
-    assert validator.is_valid(read_yaml(path).data) == (path.stem in ONLY_THE_LOADER)
+    try:
+        data = read_yaml(path).data
+    except BadInput:  # no YAML as farmhand reads it: there is nothing to fit
+        assert path.stem not in ONLY_THE_LOADER
+    else:
+        assert validator.is_valid(data) == (path.stem in ONLY_THE_LOADER)
 
 
 WATCH = """

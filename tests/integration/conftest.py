@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,16 @@ POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.soak)
 one_kind = pytest.mark.parametrize(
     "kind", ["sqlite", pytest.param("mariadb", marks=pytest.mark.soak), POSTGRESQL]
 )
+
+
+@pytest.fixture(autouse=True)
+def _none_is_left() -> Iterator[None]:
+    """End the commands that a failed test leaves behind, stopped ones too."""
+    before = multiprocessing.active_children()  # a server that a whole file shares
+    yield
+    for process in multiprocessing.active_children():
+        if process not in before:
+            process.kill()
 
 
 @pytest.fixture(params=["mariadb", "postgresql"])
