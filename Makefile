@@ -38,10 +38,10 @@ check: $(VENV)/installed ## every test that can run with what is here; says what
 unit: $(VENV)/installed ## the tests that need nothing but Python, in seconds
 	@$(ABREAST) $(UNIT_JOBS) unit-rest unit-half
 
-unit-half:
+unit-half: $(VENV)/installed
 	$(UNIT) $(HALF)
 
-unit-rest:
+unit-rest: $(VENV)/installed
 	$(UNIT) $(HALF:%=--ignore=%)
 
 integration: $(VENV)/installed ## the tests that start real services
@@ -50,11 +50,11 @@ integration: $(VENV)/installed ## the tests that start real services
 lint: $(VENV)/installed ## format, lint and types
 	@$(ABREAST) 1 style types
 
-style:
+style: $(VENV)/installed
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 
-types:
+types: $(VENV)/installed
 	$(BIN)/mypy
 
 soak: services ## the same tests with large numbers; takes long

@@ -91,7 +91,10 @@ def test_the_next_scan_goes_on_where_one_was_killed(bobs: ScanFarm, moment: str)
 
 
 @pytest.mark.parametrize("moment", ["building", "collected"])
-def test_it_does_on_every_database(scans: ScanFarm, moment: str) -> None:
+@pytest.mark.parametrize(
+    "scans", ["mariadb", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
+)
+def test_it_does_on_a_server_too(scans: ScanFarm, moment: str) -> None:
     check_killed(scans, moment)
 
 
