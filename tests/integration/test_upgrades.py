@@ -32,6 +32,18 @@ def upgrade() -> None:
 """
 
 
+@pytest.fixture(
+    params=[
+        "mariadb",
+        pytest.param("sqlite", marks=pytest.mark.soak),
+        pytest.param("postgresql", marks=pytest.mark.soak),
+    ]
+)
+def kind(request: pytest.FixtureRequest) -> str:
+    """What production uses; the embedded one is upgraded in the second test too."""
+    return str(request.param)
+
+
 def run_next(farm: Farm, compatible_from: str, *words: str, program: str = "farmhand") -> Finished:
     """Run a command of the next release, which has one revision more."""
     package = farm.directory / "next/farmhand"
