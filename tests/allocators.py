@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 import time
 import uuid
@@ -154,8 +153,7 @@ def running_allocator(
         yield Allocator(url=_await_address(command), command=command, engine=engine)
     finally:
         command.send_signal(signal.SIGTERM)
-        command.process.join(STOP_TIMEOUT_S)
-        shutil.rmtree(command.output)
+        command.finish(STOP_TIMEOUT_S)
 
 
 def _await_address(command: processes.Command) -> str:

@@ -78,5 +78,7 @@ def without_scripts(page: Page) -> Iterator[None]:
     """Let a page run no scripts meanwhile, as where somebody has forbidden them."""
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setScriptExecutionDisabled", {"value": True})
-    yield
-    session.detach()
+    try:
+        yield
+    finally:
+        session.detach()

@@ -168,13 +168,15 @@ def test_dev_starts_again_when_the_code_changes(engine: sa.Engine, tmp_path: Pat
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[2]
-        assert "<h1>slavealloc</h1>" in _wait_for_page(url, "slavealloc")
-        api = code / "slavealloc/rest/api.py"
-        api.write_text(api.read_text().replace("<h1>slavealloc</h1>", "<h1>changed</h1>"))
-        assert "<h1>changed</h1>" in _wait_for_page(url, "<h1>changed</h1>")
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[2]
+            assert "<h1>slavealloc</h1>" in _wait_for_page(url, "slavealloc")
+            api = code / "slavealloc/rest/api.py"
+            api.write_text(api.read_text().replace("<h1>slavealloc</h1>", "<h1>changed</h1>"))
+            assert "<h1>changed</h1>" in _wait_for_page(url, "<h1>changed</h1>")
+        finally:
+            process.terminate()
 
 
 def _wait_for_page(url: str, wanted: str) -> str:

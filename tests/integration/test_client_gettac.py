@@ -1,4 +1,4 @@
-"""`slavealloc gettac` as its own process: what it prints, what it records, what fails alone."""
+"""`slavealloc gettac`: what it prints, what it records, what fails alone."""
 
 import ast
 import subprocess

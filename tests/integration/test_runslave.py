@@ -1,4 +1,4 @@
-"""`runslave` as a machine runs it: a process, its files, what it starts and how it ends."""
+"""`runslave` as a machine runs it: its files, what it starts and how it ends."""
 
 import json
 import os
