@@ -154,6 +154,7 @@ def forks_of(modules: tuple[str, ...]) -> Forks:
         env={name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us, who end what we have started
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"

@@ -47,12 +47,13 @@ def start_until_recorded(farm: Farm, engine: sa.Engine) -> Command:
 
 def wait_until(is_so: Callable[[], object]) -> None:
     """Wait for what another process does; it must come soon."""
-    began = asked = time.monotonic()
-    while not is_so():
-        now = time.monotonic()
-        assert now - began < PATIENCE_S, "it never came"
-        time.sleep(max(0.01, 3 * (now - asked)))  # so that it has the machine for itself
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
         asked = time.monotonic()
+        if is_so():
+            return
+        assert asked < deadline, "it never came"
+        time.sleep(max(0.01, 4 * (time.monotonic() - asked)))  # who is asked has more to do
 
 
 def read(engine: sa.Engine, table: sa.Table, *where: Any) -> list[Mapping[str, Any]]:

@@ -1,7 +1,6 @@
 """What watch-pending reads of a real Buildbot is what that master itself answers."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from farmhand.db import make_engine, parse_url
 from tests import services
 from tests.buildbot_master import BuildbotMaster, running_master
 from tests.scheduler_database import count_by_builder, read_all_workers, read_waiting
+from tests.worker_machine import wait_until
 from watch_pending.models import WorkerStatus
 
 pytestmark = pytest.mark.integration
@@ -56,13 +56,6 @@ def read_worker(engine: sa.Engine) -> WorkerStatus:
     assert workers is not None
     assert set(workers) == {WORKER, "bld-002"}
     return workers[WORKER]
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def test_pending_is_what_the_master_says_before_and_after_a_worker_builds(

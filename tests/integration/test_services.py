@@ -1,8 +1,7 @@
 """The tests' own machinery: database servers, the scheduler's shapes, a real master and workers."""
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from tests import buildbot_master, proxies, scheduler_bulk, scheduler_schemas, services
 from tests.scheduler_schemas import METADATA, Shape
+from tests.worker_machine import wait_until
 
 pytestmark = pytest.mark.integration
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -37,13 +37,6 @@ def master(
         directory, builders=BUILDERS[:3], build_seconds=0.1
     ) as running:
         yield running
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def count(engine: sa.Engine, table: sa.Table, *where: Any) -> int:
