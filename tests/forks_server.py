@@ -120,6 +120,7 @@ def become(asked: dict[str, Any], files: Sequence[int], modules: Sequence[Module
     for module in modules:
         getattr(module, "wake", str)()
     if words[0] == "-m":
+        sys.modules.pop(words[1], None)  # Python would warn of one that is there already
         return run(lambda: runpy.run_module(words[1], run_name="__main__", alter_sys=True))
     return run(lambda: runpy.run_path(words[0], run_name="__main__"))
 
