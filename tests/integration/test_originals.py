@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -30,11 +30,11 @@ def listening() -> Iterator[tuple[int, list[str]]]:
     lines: list[str] = []
 
     def take() -> None:
-        with suppress(OSError):  # shut down below
-            while True:
-                connection, _ = server.accept()
-                with connection, connection.makefile() as file:
-                    lines.extend(file.read().splitlines())
+        while lines[-1:] != ["end"]:
+            connection, _ = server.accept()
+            with connection, connection.makefile() as file:
+                lines.extend(file.read().splitlines())
+        lines.pop()
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=take)
@@ -42,7 +42,8 @@ def listening() -> Iterator[tuple[int, list[str]]]:
         try:
             yield server.getsockname()[1], lines
         finally:
-            server.shutdown(socket.SHUT_RDWR)
+            with socket.create_connection(server.getsockname()) as last:
+                last.sendall(b"end\n")
             thread.join()
 
 

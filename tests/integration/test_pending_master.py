@@ -33,7 +33,7 @@ def master(
         builders=BUILDERS,
         db_url=url,
         workers=[WORKER, "bld-002"],
-        build_seconds=0.2,
+        build_seconds=2.0,  # to be seen while they run
     ) as running:
         yield running
 

@@ -34,7 +34,8 @@ def test_a_job_that_waits_starts_a_machine(farm: Farm) -> None:
 def test_a_command_says_the_same_from_cron(farm: Farm, program: str, words: str) -> None:
     farm.add_pending()
     done = farm.run_from_cron(*words.split(), program=program)
-    assert without_now(done) == without_now(farm.run(*words.split(), program=program))
+    forked = farm.start(*words.split(), program=program).finish(60)
+    assert without_now(done) == without_now(forked)
 
 
 def without_now(done: Finished) -> Finished:

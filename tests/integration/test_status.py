@@ -146,9 +146,8 @@ def test_ec2_that_is_slow_is_not_waited_for(farm: Farm) -> None:
     assert (done.code, list(done.json["lost"])) == (0, [REGIONS[0]])
     assert time.monotonic() - started < 30
     assert types(done.json)["bld-linux64"]["live"] == {"spot": 1, "on-demand": 2}
-    assert "NO ANSWER: us-east-1: no answer within 3 s; its machines as last seen" in (
-        farm.run("status").out
-    )
+    said = farm.run("status").out
+    assert re.search("NO ANSWER: us-east-1: .*; its machines as last seen", said)
 
 
 @pytest.mark.fault(
