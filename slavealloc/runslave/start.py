@@ -3,8 +3,10 @@
 import logging
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from farmhand.errors import BadInput, Locked
@@ -18,6 +20,7 @@ PID_FILE = "twistd.pid"
 LOG_FILE = "twistd.log"
 PROGRAM = re.compile(r"(twistd\d?|buildbot(-worker)?|buildslave)(\.py|\.exe)?")
 STDERR = 2
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM)
 
 
 def twistd_command(twistd: Sequence[str], basedir: Path) -> list[str]:
@@ -96,14 +99,32 @@ def start_worker(command: Sequence[str], basedir: Path) -> int:
     tells its master, and its jobs, all of its environment: our token is not in it.
     """
     environ = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+    process = None
     try:
-        process = subprocess.Popen(command, cwd=basedir, stdout=STDERR, env=environ)
+        with _signals_put_off():
+            process = subprocess.Popen(command, cwd=basedir, stdout=STDERR, env=environ)
+        code = process.wait()
     except OSError as err:
         raise BadInput(f"{command[0]}: {err.strerror}") from err
-    try:
-        code = process.wait()
     finally:
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.terminate()
             process.wait()
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _signals_put_off() -> Iterator[None]:
+    """Hear at the end what would end us: a process that is being started is nobody's to end yet."""
+    heard: list[int] = []
+    actions = {number: signal.getsignal(number) for number in ENDING}
+    taken = {number: action for number, action in actions.items() if callable(action)}
+    for number in taken:
+        signal.signal(number, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        for number, action in taken.items():
+            signal.signal(number, action)
+        for each in heard:
+            signal.raise_signal(each)

@@ -109,6 +109,8 @@ def sleeper() -> Iterator["Callable[[str], subprocess.Popen[bytes]]"]:
 
     def start(name: str) -> "subprocess.Popen[bytes]":
         started.append(subprocess.Popen([name, "60"], executable="/bin/sleep"))
+        words = Path(f"/proc/{started[-1].pid}/cmdline")
+        wait_until(lambda: words.read_text().startswith(name))  # a moment later than it is started
         return started[-1]
 
     yield start
@@ -193,6 +195,26 @@ def test_who_ends_runslave_ends_a_worker_in_the_foreground(machine: Machine) -> 
     process.communicate(timeout=20)
     assert process.returncode == 143
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+@pytest.mark.fault(
+    "SIGTERM to runslave in the moment in which the worker starts", "the worker ends too; exit 143"
+)
+def test_who_ends_runslave_at_once_ends_the_worker_that_it_is_starting(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_exec: Callable[..., int] = subprocess._fork_exec  # type: ignore[attr-defined]
+    started: list[int] = []
+
+    def start_and_be_ended(*args: object) -> int:
+        started.append(fork_exec(*args))
+        signal.raise_signal(signal.SIGTERM)
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "_fork_exec", start_and_be_ended)
+    assert machine.run(twistd=FOREGROUND).code == 143
+    (pid,) = started
+    assert not Path(f"/proc/{pid}").exists()
 
 
 # A real twistd
