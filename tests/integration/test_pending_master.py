@@ -1,5 +1,6 @@
 """What watch-pending reads of a real Buildbot is what that master itself answers."""
 
+import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ def master(
     url = None
     if request.param == "mariadb":
         server: services.DatabaseServer = request.getfixturevalue("mariadb")
-        url = server.create_database("a_real_master")
+        url = server.create_database(f"a_real_master_{uuid.uuid4().hex[:8]}")
     with running_master(
         tmp_path_factory.mktemp("master"),
         builders=BUILDERS,
